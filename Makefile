@@ -1,0 +1,62 @@
+# Every target makes what it needs in .venv. Needs python3 (with venv and headers), g++ and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+CSRC := $(wildcard csrc/*.h csrc/*.cpp)
+AWAY := build/wheel-check
+
+.PHONY: demo test slow bench style format wheel-check clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.installed
+	@mkdir -p build
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=build/bench.json \
+	    -o python_files='bench_*.py' -o python_functions='bench_* test_*'
+
+style: $(VENV)/.style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(CSRC)
+
+format: $(VENV)/.style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CSRC)
+
+# The wheel, built from the source distribution, alone in a new environment outside the checkout.
+# Its dependencies are borrowed from .venv through a path file, to spare a second torch.
+wheel-check: $(VENV)/.installed
+	rm -rf $(AWAY)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m build --outdir $(AWAY)/dist
+	$(PYTHON) -m venv $(AWAY)/venv
+	$(AWAY)/venv/bin/python -m pip install --no-deps $(AWAY)/dist/*.whl
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+	    > $$($(AWAY)/venv/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/borrowed.pth
+	cd / && $(CURDIR)/$(AWAY)/venv/bin/python -I $(CURDIR)/.ci/check_wheel.py
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info mcm_fast/*.so
+
+# Stamps: pip runs only when its input changed.
+$(VENV)/.base: constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q -c constraints.txt setuptools pybind11 build
+	touch $@
+
+$(VENV)/.style: $(VENV)/.base
+	$(PIP) install -q -c constraints.txt ruff clang-format
+	touch $@
+
+$(VENV)/.installed: setup.py pyproject.toml $(CSRC) $(VENV)/.base
+	$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[train,test,demo]'
+	touch $@

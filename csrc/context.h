@@ -1,0 +1,32 @@
+// The context model of one slice (FORMAT.md, section 3): what is known -> mu and index.
+//
+//   context3/5/7  the slice's own decoded latents: rows dy = -r..-1 with dx = -r..r, then the row
+//                 itself with dx = -r..-1, for r = 1, 2, 3
+//   previous      the slices before it at dy, dx = -1..1
+//   hidden        hyper features, context3, context5, context7, previous
+//   head          v: C rows of mu = clamp(v, int16), C rows of index = clamp(v, 0, I - 1)
+//
+// Latents are clamped to -127..127, and zero outside the image.
+#pragma once
+
+#include <cstdint>
+
+#include "model.h"
+#include "plane.h"
+#include "wavefront.h"
+
+namespace mcm {
+
+constexpr int64_t kContextPad = 3;
+
+// mu in sixteenths and the index of every latent, both [M, height, width].
+struct Field {
+  int16_t* mu;
+  uint8_t* indexes;
+};
+
+// Fills `field` at the positions of `run`, at most kBatch. `y` is padded by kContextPad.
+void context_parameters(const Model& model, const Affine& affine, const Plane& y,
+                        const Plane& hyper, const Run& run, Workspace& space, const Field& field);
+
+}  // namespace mcm

@@ -1,0 +1,222 @@
+#include "model.h"
+
+#include <cstdlib>
+
+#include "errors.h"
+
+namespace mcm {
+namespace {
+
+constexpr int64_t kAccLimit = int64_t{1} << 31;
+constexpr int64_t kProductLimit = int64_t{1} << 54;
+constexpr int64_t kMaxSlices = 256;
+constexpr int64_t kAny = -1;
+
+template <class T>
+constexpr Type kTypeOf = Type::kOther;
+template <>
+constexpr Type kTypeOf<int8_t> = Type::kInt8;
+template <>
+constexpr Type kTypeOf<int16_t> = Type::kInt16;
+template <>
+constexpr Type kTypeOf<int32_t> = Type::kInt32;
+template <>
+constexpr Type kTypeOf<int64_t> = Type::kInt64;
+
+std::string words(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (const int64_t n : shape) text += (text.empty() ? "" : ", ") + std::to_string(n);
+  return "[" + text + "]";
+}
+
+// The named tensor, of type T and of this shape, where kAny stands for 1 or more.
+template <class T>
+const Tensor& tensor(const Tensors& tensors, const std::string& name,
+                     const std::vector<int64_t>& shape) {
+  const auto found = tensors.find(name);
+  require(found != tensors.end(), "the model has no tensor " + name);
+  const Tensor& tensor = found->second;
+  require(tensor.type == kTypeOf<T>, name + " has the wrong type");
+  bool fits = tensor.shape.size() == shape.size();
+  for (size_t i = 0; fits && i < shape.size(); ++i) {
+    fits = tensor.shape[i] >= 1 && (shape[i] == kAny || shape[i] == tensor.shape[i]);
+  }
+  require(fits, name + " has the wrong shape " + words(tensor.shape));
+  return tensor;
+}
+
+template <class T>
+const T* values(const Tensor& tensor) {
+  return static_cast<const T*>(tensor.data);
+}
+
+// Weights [outputs, channels, taps] (tap_last) or [outputs, taps, channels] -> the latter, padded.
+Layer pack(const Tensor& tensor, int64_t channels, bool tap_last) {
+  int64_t size = 1;
+  for (const int64_t n : tensor.shape) size *= n;
+  Layer layer;
+  layer.outputs = tensor.shape[0];
+  layer.inputs = size / layer.outputs;
+  layer.rows = padded(layer.outputs);
+  layer.stride = padded(layer.inputs);
+  layer.weight.resize(layer.rows * layer.stride);
+  const int8_t* from = values<int8_t>(tensor);
+  const int64_t taps = layer.inputs / channels;
+  for (int64_t o = 0; o < layer.outputs; ++o) {
+    for (int64_t i = 0; i < layer.inputs; ++i) {
+      const int64_t to = tap_last ? i % taps * channels + i / taps : i;
+      layer.weight[o * layer.stride + to] = from[o * layer.inputs + i];
+    }
+  }
+  return layer;
+}
+
+Layer convolution(const Tensors& tensors, const std::string& name, int64_t channels) {
+  return pack(tensor<int8_t>(tensors, name, {kAny, channels, 3, 3}), channels, true);
+}
+
+Layer taps(const Tensors& tensors, const std::string& name, int64_t count, int64_t channels) {
+  return pack(tensor<int8_t>(tensors, name, {kAny, count, channels}), channels, false);
+}
+
+Layer matrix(const Tensors& tensors, const std::string& name, int64_t outputs, int64_t inputs) {
+  return pack(tensor<int8_t>(tensors, name, {outputs, inputs}), inputs, false);
+}
+
+Slice load_slice(const Tensors& tensors, int64_t k, int64_t channels, int64_t hyper_channels) {
+  const std::string name = "slice." + std::to_string(k) + ".";
+  Slice slice;
+  int64_t inputs = hyper_channels;
+  for (int64_t i = 0; i < kContexts; ++i) {
+    const std::string size = std::to_string(2 * i + 3);
+    slice.context[i] =
+        taps(tensors, name + "context" + size + ".weight", 2 * (i + 1) * (i + 2), channels);
+    inputs += slice.context[i].outputs;
+  }
+  if (k > 0) slice.previous = taps(tensors, name + "previous.weight", 9, k * channels);
+  inputs += slice.previous.outputs;
+  slice.hidden = matrix(tensors, name + "hidden.weight", kAny, inputs);
+  slice.head = matrix(tensors, name + "head.weight", 2 * channels, slice.hidden.outputs);
+  return slice;
+}
+
+// a + floor(((b - a) f + 5000) / 10000) without overflow for |a|, |b| < 2^62 and f in 0..10000.
+int64_t interpolate(int64_t a, int64_t b, int64_t f) {
+  int64_t quotient = (b - a) / kMaxQuality, remainder = (b - a) % kMaxQuality;
+  if (remainder < 0) --quotient, remainder += kMaxQuality;
+  return a + quotient * f + (remainder * f + kMaxQuality / 2) / kMaxQuality;
+}
+
+}  // namespace
+
+Model::Model(const Tensors& tensors, int64_t slices) : slices(slices) {
+  require(slices >= 1 && slices <= kMaxSlices,
+          "slices must be in 1..256, not " + std::to_string(slices));
+  load_layers(tensors);
+  load_affine(tensors);
+  load_tables(tensors);
+}
+
+void Model::load_layers(const Tensors& tensors) {
+  z_channels = tensor<int8_t>(tensors, "hyper.0.weight", {kAny, kAny, 3, 3}).shape[1];
+  slice_channels = tensor<int8_t>(tensors, "slice.0.context3.weight", {kAny, 4, kAny}).shape[2];
+  y_channels = slices * slice_channels;
+  int64_t channels = z_channels;
+  for (int64_t i = 0; i < 3; ++i) {
+    const std::string name = "hyper." + std::to_string(i) + ".weight";
+    hyper[i] = convolution(tensors, name, channels);
+    require(i == 2 || hyper[i].outputs % 4 == 0, name + " needs a multiple of 4 outputs");
+    channels = i == 2 ? hyper[i].outputs : hyper[i].outputs / 4;
+  }
+  hyper_channels = channels;
+  for (int64_t k = 0; k < slices; ++k) {
+    slice.push_back(load_slice(tensors, k, slice_channels, hyper_channels));
+  }
+}
+
+void Model::load_affine(const Tensors& tensors) {
+  std::vector<Layer*> layers = {&hyper[0], &hyper[1], &hyper[2]};
+  for (Slice& s : slice) {
+    for (Layer& context : s.context) layers.push_back(&context);
+    layers.insert(layers.end(), {&s.previous, &s.hidden, &s.head});
+  }
+  for (Layer* layer : layers) {
+    layer->first = outputs_;
+    outputs_ += layer->outputs;
+    max_stride = std::max(max_stride, layer->stride);
+    max_rows = std::max(max_rows, layer->rows);
+  }
+  const Tensor& multiplier = tensor<int32_t>(tensors, "multiplier", {kAny, outputs_});
+  levels = multiplier.shape[0];
+  require(levels >= 2, "a model has at least two levels");
+  const Tensor& bias = tensor<int64_t>(tensors, "bias", {levels, outputs_});
+  const int64_t size = levels * outputs_;
+  multiplier_.assign(values<int32_t>(multiplier), values<int32_t>(multiplier) + size);
+  bias_.assign(values<int64_t>(bias), values<int64_t>(bias) + size);
+  for (const Layer* layer : layers) prove_bounds(*layer);
+}
+
+void Model::prove_bounds(const Layer& layer) const {
+  for (int64_t o = 0; o < layer.outputs; ++o) {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < layer.stride; ++i) {
+      sum += kMaxActivation * std::abs(layer.weight[o * layer.stride + i]);
+    }
+    require(sum < kAccLimit, "a sum of weights may overflow 32 bits");
+    for (int64_t level = 0; level < levels; ++level) {
+      const int64_t at = level * outputs_ + layer.first + o;
+      const int64_t multiplier = std::abs(int64_t{multiplier_[at]}), bias = bias_[at];
+      require(bias > -kProductLimit && bias < kProductLimit &&
+                  sum * multiplier + std::abs(bias) < kProductLimit,
+              "multiplier and bias of output " + std::to_string(layer.first + o) + " at level " +
+                  std::to_string(level) + " may overflow");
+    }
+  }
+}
+
+void Model::load_tables(const Tensors& tensors) {
+  const Tensor& cdf = tensor<int16_t>(tensors, "tables.cdf", {kAny});
+  const Tensor& minimum = tensor<int32_t>(tensors, "tables.minimum", {kAny});
+  const int64_t count = minimum.shape[0];
+  const Tensor& start = tensor<int32_t>(tensors, "tables.start", {count + 1});
+  tables = Tables(values<int16_t>(cdf), cdf.shape[0], values<int32_t>(start),
+                  values<int32_t>(minimum), count);
+  const int64_t y_tables = count - levels * z_channels;
+  const Tensor& shifts = tensor<int8_t>(tensors, "tables.shift", {kAny});
+  const int64_t indexes = shifts.shape[0];
+  require(indexes <= 256, "more than 256 indexes");
+  const Tensor& firsts = tensor<int32_t>(tensors, "tables.first", {indexes});
+  shift.assign(values<int8_t>(shifts), values<int8_t>(shifts) + indexes);
+  first.assign(values<int32_t>(firsts), values<int32_t>(firsts) + indexes);
+  for (int64_t i = 0; i < indexes; ++i) {
+    require(shift[i] >= 0 && shift[i] <= 4, "tables.shift must be in 0..4");
+    require(first[i] >= 0 && first[i] <= y_tables - (16 >> shift[i]),
+            "tables.first points beyond the tables of y");
+  }
+}
+
+Affine Model::affine_at(int64_t quality) const {
+  require(quality >= 0 && quality <= kMaxQuality,
+          "quality must be in 0..10000, not " + std::to_string(quality));
+  const int64_t position = quality * (levels - 1);
+  const int64_t level = std::min(position / kMaxQuality, levels - 2);
+  const int64_t f = position - kMaxQuality * level;
+  Affine affine;
+  affine.multiplier.reserve(outputs_);
+  affine.bias.reserve(outputs_);
+  for (int64_t i = level * outputs_; i < (level + 1) * outputs_; ++i) {
+    const int64_t next = i + outputs_;
+    affine.multiplier.push_back(
+        static_cast<int32_t>(interpolate(multiplier_[i], multiplier_[next], f)));
+    affine.bias.push_back(interpolate(bias_[i], bias_[next], f));
+  }
+  return affine;
+}
+
+int32_t Model::z_table(int64_t quality) const {
+  const int64_t position = quality * (levels - 1);
+  const int64_t level = (2 * position + kMaxQuality) / (2 * kMaxQuality);
+  return static_cast<int32_t>(tables.count() - (levels - level) * z_channels);
+}
+
+}  // namespace mcm

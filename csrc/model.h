@@ -1,0 +1,79 @@
+// The integers of a model file (FORMAT.md, section 2), checked and packed once.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "layer.h"
+#include "tables.h"
+
+namespace mcm {
+
+constexpr int kMaxQuality = 10000;
+constexpr int kContexts = 3;  // masked 3x3, 5x5, 7x7
+
+enum class Type { kInt8, kInt16, kInt32, kInt64, kOther };
+
+struct Tensor {
+  Type type;
+  std::vector<int64_t> shape;
+  const void* data;  // C-contiguous
+};
+using Tensors = std::map<std::string, Tensor>;
+
+struct Slice {
+  Layer context[kContexts];
+  Layer previous;  // no outputs in the first slice
+  Layer hidden, head;
+};
+
+struct Model {
+  int64_t levels = 0, slices = 0;
+  int64_t slice_channels = 0, y_channels = 0, z_channels = 0, hyper_channels = 0;
+  Layer hyper[3];
+  std::vector<Slice> slice;
+  Tables tables;
+  std::vector<int8_t> shift;   // [I]
+  std::vector<int32_t> first;  // [I]
+  int64_t max_stride = 0, max_rows = 0;
+
+  // Copies what it needs. std::invalid_argument if anything is missing, of a wrong type or shape,
+  // or out of the bounds that keep every later sum and every table access in range.
+  Model(const Tensors& tensors, int64_t slices);
+
+  // ValueError unless quality is 0..10000.
+  Affine affine_at(int64_t quality) const;
+  // The number of the table of z's first channel.
+  int32_t z_table(int64_t quality) const;
+  Workspace workspace() const { return Workspace(max_stride, max_rows); }
+
+ private:
+  void load_layers(const Tensors& tensors);
+  void load_affine(const Tensors& tensors);
+  void load_tables(const Tensors& tensors);
+  void prove_bounds(const Layer& layer) const;
+
+  int64_t outputs_ = 0;              // T
+  std::vector<int32_t> multiplier_;  // [levels, T]
+  std::vector<int64_t> bias_;        // [levels, T]
+};
+
+// A table and what to add to its values. For `mu` in sixteenths (FORMAT.md, section 4):
+//
+//   s    = shift[index]                        0..4
+//   k    = s == 0 ? mu : (mu + 2^(s-1)) >> s
+//   base = k >> (4 - s)                        -2048..2048
+//   table = first[index] + (k & (2^(4-s) - 1))
+struct Selection {
+  int32_t table, base;
+};
+
+inline Selection table_of(const Model& model, int16_t mu, uint8_t index) {
+  const int s = model.shift[index];
+  const int32_t k = s == 0 ? mu : (mu + (1 << (s - 1))) >> s;
+  return {model.first[index] + (k & ((1 << (4 - s)) - 1)), k >> (4 - s)};
+}
+
+}  // namespace mcm

@@ -1,0 +1,40 @@
+#include "tables.h"
+
+#include "errors.h"
+
+namespace mcm {
+
+Tables::Tables(const int16_t* cdf, int64_t cdf_size, const int32_t* start, const int32_t* minimum,
+               int64_t count)
+    : start_{0}, minimum_(minimum, minimum + count) {
+  require(count > 0 && start[0] == 0, "tables.start must begin with 0");
+  require(count < INT32_MAX / kHints && cdf_size < INT32_MAX - count, "too many tables");
+  for (int64_t t = 0; t < count; ++t) {
+    const std::string name = "table " + std::to_string(t);
+    const int64_t size = int64_t{start[t + 1]} - start[t];
+    require(size >= 2, name + " has fewer than two entries");
+    require(start[t + 1] <= cdf_size, name + " ends beyond tables.cdf");
+    require(minimum[t] >= INT16_MIN && minimum[t] + size <= INT16_MAX + 1,
+            name + " reaches beyond 16 bits");
+    require(cdf[start[t]] == 0, name + " does not begin with 0");
+    for (int64_t e = 1; e < size; ++e) {
+      require(cdf[start[t] + e] > cdf[start[t] + e - 1], name + " is not strictly increasing");
+    }
+    require(cdf[start[t] + size - 1] < int32_t{kSlots}, name + " does not end below 2^14");
+    add(cdf + start[t], static_cast<int32_t>(size));
+  }
+  require(start[count] == cdf_size, "tables.start does not end with the size of tables.cdf");
+}
+
+void Tables::add(const int16_t* cdf, int32_t size) {
+  cdf_.insert(cdf_.end(), cdf, cdf + size);
+  cdf_.push_back(static_cast<uint16_t>(kSlots));
+  start_.push_back(static_cast<int32_t>(cdf_.size()));
+  int32_t entry = 0;
+  for (int64_t i = 0; i < kHints; ++i) {
+    while (entry + 1 < size && cdf[entry + 1] <= i << kHintShift) ++entry;
+    hint_.push_back(static_cast<uint16_t>(entry));
+  }
+}
+
+}  // namespace mcm

@@ -1,0 +1,52 @@
+// The joint wavefront (FORMAT.md, section 5): all (slice, row, column) with the same
+//
+//   t = column + 4 row + 6 slice
+//
+// are independent of each other. A masked 7x7 sees up to 3 columns further in the row above
+// (-4 + 3 < 0); the 3x3 over the slices before sees up to (column + 1, row + 1) (1 + 4 - 6 < 0).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace mcm {
+
+constexpr int64_t kRowStep = 4;
+constexpr int64_t kSliceStep = 6;
+
+// `count` positions of one slice: (row + i * row_step, column + i * column_step).
+struct Run {
+  int64_t slice, row, column, count, row_step, column_step;
+};
+
+// How many values t takes.
+inline int64_t wavefront_steps(int64_t slices, int64_t height, int64_t width) {
+  return width + kRowStep * (height - 1) + kSliceStep * (slices - 1);
+}
+
+// The positions of `slice` at time t, by increasing row; the count may be 0.
+inline Run wavefront(int64_t t, int64_t slice, int64_t height, int64_t width) {
+  const int64_t u = t - kSliceStep * slice;  // = column + 4 row
+  if (u < 0) return {slice, 0, 0, 0, 1, -kRowStep};
+  const int64_t first = std::max<int64_t>(0, (u - width + kRowStep) / kRowStep);
+  const int64_t last = std::min(height - 1, u / kRowStep);
+  return {slice, first, u - kRowStep * first, std::max<int64_t>(0, last - first + 1), 1, -kRowStep};
+}
+
+// Calls visit(channel, row, column) for every latent of y in the order of the stream.
+template <class Visit>
+void for_each_latent(int64_t slices, int64_t channels, int64_t height, int64_t width,
+                     const Visit& visit) {
+  for (int64_t t = 0; t < wavefront_steps(slices, height, width); ++t) {
+    for (int64_t slice = 0; slice < slices; ++slice) {
+      const Run run = wavefront(t, slice, height, width);
+      for (int64_t i = 0; i < run.count; ++i) {
+        for (int64_t c = 0; c < channels; ++c) {
+          visit(slice * channels + c, run.row + i, run.column - kRowStep * i);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace mcm

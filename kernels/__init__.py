@@ -1,0 +1,1 @@
+"""Triton kernels of the exact lane; installed as `mcm_fast.kernels`."""

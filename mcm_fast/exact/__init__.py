@@ -1,0 +1,1 @@
+"""The entropy model in integers (FORMAT.md): one arithmetic, several engines."""

@@ -1,0 +1,78 @@
+"""The C++ engine: csrc/ behind the interface of `types.Engine`. Tensors and arrays share memory."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .model import IntegerModel
+from .types import Coded, Parameters
+
+
+def extension() -> ModuleType:
+    """`mcm_fast._C`. Raises ImportError with the command that builds it."""
+    try:
+        return importlib.import_module("mcm_fast._C")
+    except ImportError as error:
+        message = f"the C++ engine cannot be loaded ({error}); build it with `pip install .`"
+        raise ImportError(message) from error
+
+
+class CpuEngine:
+    """See `types.Engine`.
+
+    Args:
+        threads: how many to use; by default as many as torch does.
+
+    Raises:
+        ImportError: the extension has not been built.
+        ValueError: the model breaks a bound, or threads is not positive.
+    """
+
+    def __init__(self, model: IntegerModel, threads: int | None = None):
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self.threads = threads or torch.get_num_threads()
+        tensors = {name: tensor.cpu().numpy() for name, tensor in model.tensors.items()}
+        self._model = extension().Model(tensors, model.slices)
+
+    def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
+        found = self._model.parameters(_latents(y), _latents(z), quality, self.threads)
+        return Parameters(*map(torch.from_numpy, found))
+
+    def encode(self, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
+        lanes, groups, indexes, differences, segments, *found = self._model.encode(
+            _latents(y), _latents(z), quality, self.threads
+        )
+        exceptions = torch.from_numpy(indexes), torch.from_numpy(differences)
+        return Coded(lanes, groups, *exceptions, segments), Parameters(
+            *map(torch.from_numpy, found)
+        )
+
+    def decode(
+        self, coded: Coded, height: int, width: int, quality: int
+    ) -> tuple[Tensor, Tensor, Parameters]:
+        indexes, differences = coded.exception_indexes, coded.exception_differences
+        y, z, *found = self._model.decode(
+            coded.lanes, coded.groups, _array(indexes, torch.int64), _latents(differences),
+            coded.segments, height, width, quality, self.threads
+        )
+        return torch.from_numpy(y), torch.from_numpy(z), Parameters(*map(torch.from_numpy, found))
+
+    def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
+        return self._model.cost(_latents(y), _latents(z), quality, self.threads)
+
+
+def _latents(tensor: Tensor) -> np.ndarray:
+    return _array(tensor, torch.int16)
+
+
+def _array(tensor: Tensor, dtype: torch.dtype) -> np.ndarray:
+    """The tensor's memory as an array. Raises ValueError for another type."""
+    if tensor.dtype != dtype:
+        raise ValueError(f"expected a tensor of {dtype}, not {tensor.dtype}")
+    return tensor.detach().cpu().contiguous().numpy()

@@ -1,0 +1,172 @@
+"""A model's integers: their names, sizes, bounds and identity (FORMAT.md, sections 2 and 3)."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+
+import torch
+from torch import Tensor
+
+SHIFT = 24  # requantisation: floor((acc * multiplier + bias) / 2^24)
+LIMIT = 127  # activations are -127 .. 127
+QUALITY_STEPS = 10000
+ARITHMETIC = b"mcm_fast arithmetic 0\n"
+CONTEXTS = ("context3", "context5", "context7")
+
+
+class IntegerModel:
+    """The integer tensors of one model, checked.
+
+    Args:
+        tensors: as FORMAT.md, section 2, names them; other names are ignored.
+
+    Raises:
+        ValueError: a tensor is missing, has a wrong type or shape, or breaks a bound.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor], slices: int = 8):
+        self.slices = slices
+        self.layers = layer_names(slices)
+        names = [f"{name}.weight" for name in self.layers] + ["multiplier", "bias"]
+        names += ["tables.cdf", "tables.start", "tables.minimum", "tables.shift", "tables.first"]
+        missing = [name for name in names if name not in tensors]
+        if missing:
+            raise ValueError(f"the model file has no {missing[0]}")
+        self.tensors = {name: tensors[name].contiguous() for name in names}
+        _check_types(self.tensors)
+        _check_shapes(self)
+        _check_bounds(self)
+        _check_tables(self)
+
+    @property
+    def levels(self) -> int:
+        return self.tensors["multiplier"].shape[0]
+
+    @property
+    def latent(self) -> int:
+        """M, channels of y."""
+        return self.slices * self.tensors["slice.0.context3.weight"].shape[2]
+
+    @property
+    def hyper_latent(self) -> int:
+        """Channels of z."""
+        return self.tensors["hyper.0.weight"].shape[1]
+
+    @property
+    def hyper_features(self) -> int:
+        return self.tensors["hyper.2.weight"].shape[0]
+
+    @functools.cached_property
+    def id(self) -> bytes:
+        """The first 8 bytes of the SHA-256 of all integers."""
+        digest = hashlib.sha256(ARITHMETIC)
+        for name in sorted(self.tensors, key=str.encode):
+            tensor = self.tensors[name]
+            kind = str(tensor.dtype).removeprefix("torch.")
+            shape = ",".join(map(str, tensor.shape))
+            digest.update(f"{name}\0{kind}\0{shape}\0".encode())
+            digest.update(tensor.numpy().tobytes())
+        return digest.digest()[:8]
+
+    def affine_at(self, quality: int) -> dict[str, tuple[Tensor, Tensor]]:
+        """For each layer: multiplier and bias (int64 [outputs]) at a quality in 0..10000."""
+        low, fraction = divmod(quality * (self.levels - 1), QUALITY_STEPS)
+        if low == self.levels - 1:
+            low, fraction = low - 1, QUALITY_STEPS
+        sizes = [self.tensors[f"{name}.weight"].shape[0] for name in self.layers]
+        parts = []
+        for name in ("multiplier", "bias"):
+            a, b = self.tensors[name][low : low + 2].long()
+            step = (b - a) * fraction + QUALITY_STEPS // 2
+            parts.append((a + step.div(QUALITY_STEPS, rounding_mode="floor")).split(sizes))
+        return dict(zip(self.layers, zip(*parts, strict=True), strict=True))
+
+    def z_level(self, quality: int) -> int:
+        """The level whose tables z uses: the nearest."""
+        return (2 * quality * (self.levels - 1) + QUALITY_STEPS) // (2 * QUALITY_STEPS)
+
+
+def layer_names(slices: int) -> list[str]:
+    """All layers in the order of their columns in `multiplier` and `bias`."""
+    names = ["hyper.0", "hyper.1", "hyper.2"]
+    for k in range(slices):
+        parts = [*CONTEXTS, "previous", "hidden", "head"]
+        names += [f"slice.{k}.{part}" for part in parts if k or part != "previous"]
+    return names
+
+
+def _check_types(tensors: dict[str, Tensor]) -> None:
+    expected = {"multiplier": torch.int32, "bias": torch.int64, "tables.cdf": torch.int16}
+    expected |= {"tables.start": torch.int32, "tables.minimum": torch.int32}
+    expected |= {"tables.shift": torch.int8, "tables.first": torch.int32}
+    for name, tensor in tensors.items():
+        if tensor.dtype != expected.get(name, torch.int8):
+            raise ValueError(f"{name} is {tensor.dtype}, not {expected.get(name, torch.int8)}")
+
+
+def _check_shapes(model: IntegerModel) -> None:
+    def need(name: str, *shape: int) -> int:
+        found = tuple(model.tensors[name].shape)
+        same = len(found) == len(shape)
+        if not same or any(b not in (-1, a) for a, b in zip(found, shape, strict=True)):
+            raise ValueError(f"{name} has the shape {found}, not {shape} (-1: any)")
+        return found[0]
+
+    a = need("hyper.0.weight", -1, -1, 3, 3) // 4
+    b = need("hyper.1.weight", -1, a, 3, 3) // 4
+    features = need("hyper.2.weight", -1, b, 3, 3)
+    channels = model.tensors["slice.0.context3.weight"].shape[-1]
+    for k in range(model.slices):
+        inputs = features
+        for part, taps in zip(CONTEXTS, (4, 12, 24), strict=True):
+            inputs += need(f"slice.{k}.{part}.weight", -1, taps, channels)
+        if k:
+            inputs += need(f"slice.{k}.previous.weight", -1, 9, k * channels)
+        hidden = need(f"slice.{k}.hidden.weight", -1, inputs)
+        need(f"slice.{k}.head.weight", 2 * channels, hidden)
+    total = sum(model.tensors[f"{name}.weight"].shape[0] for name in model.layers)
+    levels = need("multiplier", -1, total)
+    need("bias", levels, total)
+    if levels < 2 or 0 in (a, b, features, channels, model.hyper_latent):
+        raise ValueError("the model has fewer than two levels or an empty layer")
+
+
+def _check_bounds(model: IntegerModel) -> None:
+    """No accumulator leaves int32 and no product 2^54, whatever the activations."""
+    weights = [model.tensors[f"{name}.weight"].long().flatten(1) for name in model.layers]
+    largest = torch.cat([weight.abs().sum(1) for weight in weights]) * LIMIT
+    bias = model.tensors["bias"]
+    if largest.max() >= 2**31:
+        raise ValueError("an accumulator may leave 32 bits")
+    if int(bias.max()) >= 2**53 or int(bias.min()) <= -(2**53):
+        raise ValueError("a bias leaves 54 bits")
+    multiplier = model.tensors["multiplier"].long().abs()
+    # float64 is exact enough to compare with a power of two far above its rounding.
+    product = largest.double() * multiplier.double() + bias.abs().double()
+    if product.max() >= 2.0**54:
+        raise ValueError("a requantisation may leave 54 bits")
+
+
+def _check_tables(model: IntegerModel) -> None:
+    tables = {name: t.long() for name, t in model.tensors.items() if name.startswith("tables.")}
+    cdf, start = tables["tables.cdf"], tables["tables.start"]
+    count = len(start) - 1
+    sizes = start[1:] - start[:-1]
+    if count < 1 or start[0] != 0 or start[-1] != len(cdf) or sizes.min() < 2:
+        raise ValueError("tables.start does not cut tables.cdf into tables of two entries or more")
+    first = torch.zeros(len(cdf), dtype=torch.bool)
+    first[start[:-1]] = True
+    rising = torch.cat((torch.ones(1, dtype=torch.bool), cdf[1:] > cdf[:-1]))
+    if not torch.where(first, cdf == 0, rising).all() or cdf.max() >= 1 << 14:
+        raise ValueError("a table's cumulative frequencies do not rise from 0 to below 2^14")
+    shift, begin = tables["tables.shift"], tables["tables.first"]
+    gaussian = count - model.levels * model.hyper_latent
+    if len(tables["tables.minimum"]) != count or len(shift) != len(begin) or not 0 < len(shift) < 257:
+        raise ValueError("the tables' indexes have different lengths")
+    if shift.min() < 0 or shift.max() > 4 or begin.min() < 0:
+        raise ValueError("tables.shift is not within 0..4 or tables.first is negative")
+    if (begin + (16 >> shift)).max() > gaussian:
+        raise ValueError("tables.first points beyond the tables of y")
+    if tables["tables.minimum"].abs().max() + sizes.max() > 2**15:
+        raise ValueError("a table reaches beyond 16 bits")

@@ -1,0 +1,242 @@
+"""The reference engine: the oracle, in plain torch, one position at a time in visit order.
+
+Slow and obvious. Products and sums in float64, which holds these integers exactly (the model's bound
+keeps every sum below 2^31, and torch's int8 arithmetic wraps); the rest in int64. FORMAT.md has the
+formulas; `csrc/` and `kernels/` hold the twins under the same names.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import BitstreamError
+from .model import CONTEXTS, LIMIT, SHIFT, IntegerModel
+from .rans import Decoder, Encoder
+from .schedule import wavefront
+from .types import Coded, Parameters
+
+Layers = dict[str, tuple[Tensor, Tensor, Tensor]]  # weight [O, inputs], multiplier, bias [O]
+
+
+def requantize(acc: Tensor, multiplier: Tensor, bias: Tensor) -> Tensor:
+    """floor((acc * multiplier + bias) / 2^24), channels first."""
+    shape = (-1,) + (1,) * (acc.dim() - 1)
+    return (acc * multiplier.view(shape) + bias.view(shape)) >> SHIFT
+
+
+def activate(v: Tensor) -> Tensor:
+    """The piecewise-linear activation: slope 1, 1/4 below zero, clamped."""
+    return torch.maximum(v, (v + 2) >> 2).clamp(-LIMIT, LIMIT)
+
+
+def hyper_synthesis(layers: Layers, z: Tensor, height: int, width: int) -> Tensor:
+    """z [Nz, hz, wz] -> features int64 [F, height, width]."""
+    x = z.long().clamp(-LIMIT, LIMIT)
+    for name in ("hyper.0", "hyper.1", "hyper.2"):
+        weight, multiplier, bias = layers[name]
+        acc = (weight @ _patches3x3(x)).long().view(-1, *x.shape[1:])
+        x = activate(requantize(acc, multiplier, bias))
+        if name != "hyper.2":
+            x = F.pixel_shuffle(x, 2)
+    return x[:, :height, :width]
+
+
+def _patches3x3(x: Tensor) -> Tensor:
+    """[C, h, w] -> its 3x3 neighbourhoods, edges replicated: float64 [9 C, h w]."""
+    height, width = x.shape[1:]
+    rows = torch.arange(-1, height + 1).clamp(0, height - 1)
+    columns = torch.arange(-1, width + 1).clamp(0, width - 1)
+    return F.unfold(x[None, :, rows][:, :, :, columns].double(), 3)[0]
+
+
+class _Planes:
+    """y clamped to int8's range, with a border of zeros as wide as the widest kernel's reach."""
+
+    def __init__(self, channels: int, height: int, width: int):
+        self.y = torch.zeros(channels, height + 6, width + 6, dtype=torch.int64)
+
+    def set(self, channels: slice, row: int, column: int, values: Tensor) -> None:
+        self.y[channels, row + 3, column + 3] = values.clamp(-LIMIT, LIMIT)
+
+    def taps(self, channels: slice, row: int, column: int, radius: int) -> Tensor:
+        """[taps of the full (2 radius + 1)^2 window in raster order, channels]."""
+        rows = slice(row + 3 - radius, row + 4 + radius)
+        columns = slice(column + 3 - radius, column + 4 + radius)
+        return self.y[channels, rows, columns].flatten(1).T
+
+
+def context_parameters(
+    layers: Layers, planes: _Planes, hyper: Tensor, k: int, row: int, column: int
+) -> Tensor:
+    """The head's outputs (int64 [2 C]: mu, then index, not yet clamped) of slice k at a position."""
+    channels = layers[f"slice.{k}.head"][0].shape[0] // 2
+    own, before = slice(k * channels, (k + 1) * channels), slice(0, k * channels)
+    inputs = {}
+    for part, radius, count in zip(CONTEXTS, (1, 2, 3), (4, 12, 24), strict=True):
+        inputs[part] = planes.taps(own, row, column, radius)[:count]
+    if k:
+        inputs["previous"] = planes.taps(before, row, column, 1)
+    features = [hyper[:, row, column]]
+    for part, values in inputs.items():
+        features.append(activate(_dense(layers[f"slice.{k}.{part}"], values)))
+    hidden = activate(_dense(layers[f"slice.{k}.hidden"], torch.cat(features)))
+    return _dense(layers[f"slice.{k}.head"], hidden)
+
+
+def _dense(layer: tuple[Tensor, Tensor, Tensor], values: Tensor) -> Tensor:
+    weight, multiplier, bias = layer
+    return requantize((weight @ values.flatten().double()).long(), multiplier, bias)
+
+
+class Tables:
+    """The CDF tables as Python lists, and section 4's way from (mu, index) to one."""
+
+    def __init__(self, model: IntegerModel):
+        cdf, start = (model.tensors[f"tables.{name}"].tolist() for name in ("cdf", "start"))
+        self.cdf = [cdf[a:b] + [1 << 14] for a, b in zip(start, start[1:], strict=False)]
+        self.minimum = model.tensors["tables.minimum"].tolist()
+        self.shift = model.tensors["tables.shift"].tolist()
+        self.first = model.tensors["tables.first"].tolist()
+
+    def table_of(self, mu: int, index: int) -> tuple[int, int]:
+        """The table's number and the base its values count from."""
+        s = self.shift[index]
+        k = (mu + (1 << s >> 1)) >> s
+        return self.first[index] + (k & ((16 >> s) - 1)), k >> (4 - s)
+
+    def certain(self, table: int) -> bool:
+        return len(self.cdf[table]) == 3
+
+
+def _wrap(value: int) -> int:
+    """Modulo 2^16 into int16."""
+    return (value + 2**15) % 2**16 - 2**15
+
+
+class _Writer:
+    """Knows the latents; sends them to the coder or, where certain, to the exceptions."""
+
+    def __init__(self, tables: Tables, latents: list[int]):
+        self.tables, self.latents = tables, latents
+        self.coder, self.bits = Encoder(), 0.0
+        self.exceptions: list[tuple[int, int]] = []
+
+    def latent(self, position: int, table: int, base: int) -> int:
+        value, cdf = self.latents[position], self.tables.cdf[table]
+        minimum = base + self.tables.minimum[table]
+        if self.tables.certain(table):
+            if value != minimum:
+                self.exceptions.append((position, _wrap(value - minimum)))
+                self.bits += 48
+            return value
+        inside = minimum <= value <= minimum + len(cdf) - 3
+        entry = value - minimum if inside else len(cdf) - 2
+        frequency = cdf[entry + 1] - cdf[entry]
+        self.coder.put(cdf[entry], frequency, 14)
+        self.bits += 14 - math.log2(frequency)
+        if not inside:
+            self.coder.put_raw(value)
+            self.bits += 16
+        return value
+
+    def finish(self) -> Coded:
+        lanes, groups, segments = self.coder.finish()
+        exceptions = torch.tensor(sorted(self.exceptions), dtype=torch.int64).view(-1, 2)
+        return Coded(lanes, groups, exceptions[:, 0], exceptions[:, 1].to(torch.int16), segments)
+
+
+class _Reader:
+    """The mirror of `_Writer`."""
+
+    def __init__(self, tables: Tables, coded: Coded, size: int):
+        self.tables, self.coder = tables, Decoder(coded.lanes, coded.groups, coded.segments)
+        indexes = coded.exception_indexes.tolist()
+        differences = coded.exception_differences.tolist()
+        self.exceptions = dict(zip(indexes, differences, strict=True))
+        rising = all(a < b for a, b in zip([-1, *indexes], [*indexes, size], strict=True))
+        if not rising or 0 in differences:
+            raise BitstreamError("the exceptions are not in order")
+
+    def latent(self, position: int, table: int, base: int) -> int:
+        cdf = self.tables.cdf[table]
+        minimum = base + self.tables.minimum[table]
+        if self.tables.certain(table):
+            return _wrap(minimum + self.exceptions.pop(position, 0))
+        entry = self.coder.get(cdf)
+        return minimum + entry if entry < len(cdf) - 2 else self.coder.get_raw()
+
+    def finish(self) -> None:
+        if self.exceptions:
+            raise BitstreamError("an exception names a latent that is not certain")
+        self.coder.finish()
+
+
+class ReferenceEngine:
+    """See `types.Engine`."""
+
+    def __init__(self, model: IntegerModel):
+        self.model, self.tables = model, Tables(model)
+        weights = {name: model.tensors[f"{name}.weight"] for name in model.layers}
+        self.weights = {name: w.flatten(1).double() for name, w in weights.items()}
+
+    def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
+        return self._write(y, z, quality)[1]
+
+    def encode(self, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
+        writer, parameters = self._write(y, z, quality)
+        return writer.finish(), parameters
+
+    def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
+        return self._write(y, z, quality)[0].bits
+
+    def decode(
+        self, coded: Coded, height: int, width: int, quality: int
+    ) -> tuple[Tensor, Tensor, Parameters]:
+        z_size = self.model.hyper_latent * -(-height // 4) * -(-width // 4)
+        reader = _Reader(self.tables, coded, z_size + self.model.latent * height * width)
+        y, z, parameters = self._visit(reader, height, width, quality)
+        reader.finish()
+        return y, z, parameters
+
+    def _write(self, y: Tensor, z: Tensor, quality: int) -> tuple[_Writer, Parameters]:
+        writer = _Writer(self.tables, z.flatten().tolist() + y.flatten().tolist())
+        return writer, self._visit(writer, *y.shape[1:], quality)[2]
+
+    def _visit(
+        self, source: _Writer | _Reader, height: int, width: int, quality: int
+    ) -> tuple[Tensor, Tensor, Parameters]:
+        """Every latent in order: its parameters from those before it, its value from `source`."""
+        model, affine = self.model, self.model.affine_at(quality)
+        layers = {name: (weight, *affine[name]) for name, weight in self.weights.items()}
+        z = self._visit_z(source, -(-height // 4), -(-width // 4), quality)
+        hyper = hyper_synthesis(layers, z, height, width)
+        planes, channels = _Planes(model.latent, height, width), model.latent // model.slices
+        y, mu, indexes = (torch.zeros(model.latent, height, width).long() for _ in range(3))
+        for step in wavefront(height, width, model.slices):
+            for k, row, column in step:
+                here = slice(k * channels, (k + 1) * channels), row, column
+                head = context_parameters(layers, planes, hyper, k, row, column)
+                mu[here] = head[:channels].clamp(-(2**15), 2**15 - 1)
+                indexes[here] = head[channels:].clamp(0, len(self.tables.shift) - 1)
+                at = z.numel() + (k * channels * height + row) * width + column
+                pairs = zip(mu[here].tolist(), indexes[here].tolist(), strict=True)
+                y[here] = torch.tensor([
+                    source.latent(at + c * height * width, *self.tables.table_of(m, i))
+                    for c, (m, i) in enumerate(pairs)
+                ])
+                planes.set(*here, y[here])
+        found = Parameters(mu.to(torch.int16), indexes.to(torch.uint8), hyper.to(torch.int8))
+        return y.to(torch.int16), z, found
+
+    def _visit_z(self, source: _Writer | _Reader, height: int, width: int, quality: int) -> Tensor:
+        channels, level = self.model.hyper_latent, self.model.z_level(quality)
+        first = len(self.tables.cdf) - (self.model.levels - level) * channels
+        values = [
+            source.latent(position, first + position // (height * width), 0)
+            for position in range(channels * height * width)
+        ]
+        return torch.tensor(values, dtype=torch.int16).view(channels, height, width)

@@ -1,0 +1,57 @@
+"""Checks of what callers hand in: one ValueError for each way it can be wrong."""
+
+from __future__ import annotations
+
+import math
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from .exact.model import QUALITY_STEPS
+
+Bytes = bytes | bytearray | memoryview | BinaryIO  # what a stream may come as
+
+
+def check_image(image: Tensor) -> None:
+    """An image (3, H, W) or a batch (N, 3, H, W), uint8 or float in [0, 1]."""
+    if not isinstance(image, Tensor):
+        raise ValueError(f"an image is a torch.Tensor, not {type(image).__name__}")
+    if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
+        raise ValueError(f"an image is uint8 or float in [0, 1], not {image.dtype}")
+    if image.dim() not in (3, 4):
+        raise ValueError(f"an image is (3, H, W) or (N, 3, H, W), not {tuple(image.shape)}")
+    if image.shape[-3] != 3:
+        raise ValueError(f"an image has 3 channels (RGB), not {image.shape[-3]}")
+    if image.numel() == 0:
+        raise ValueError(f"an empty image: {tuple(image.shape)}")
+    if image.dtype.is_floating_point:
+        low, high = image.aminmax()
+        if not (low >= 0 and high <= 1):  # also false for NaN
+            raise ValueError(f"float images lie in [0, 1]; this one in [{low:.4g}, {high:.4g}]")
+
+
+def check_quality(quality: float) -> int:
+    """A quality in [0, 100] -> hundredths."""
+    try:
+        value = float(quality)
+    except (TypeError, ValueError):
+        raise ValueError(f"quality is a number in 0 .. 100, not {quality!r}") from None
+    if not (math.isfinite(value) and 0 <= value <= 100):
+        raise ValueError(f"quality is a number in 0 .. 100, not {quality!r}")
+    return round(value * QUALITY_STEPS / 100)
+
+
+def check_target(bpp: float) -> float:
+    """A positive, finite number of bits per pixel."""
+    if not isinstance(bpp, int | float) or not math.isfinite(bpp) or bpp <= 0:
+        raise ValueError(f"target_bpp is a positive number, not {bpp!r}")
+    return float(bpp)
+
+
+def as_bytes(stream: Bytes) -> bytes:
+    """The bytes of a bytes-like object or of a binary file object."""
+    content = stream.read() if hasattr(stream, "read") else stream
+    if isinstance(content, bytes | bytearray | memoryview):
+        return bytes(content)
+    raise ValueError(f"a stream is bytes or a binary file, not {type(content).__name__}")

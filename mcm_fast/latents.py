@@ -1,0 +1,47 @@
+"""The integer latents of one image: what the exact lane codes and decodes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from .exact.types import Parameters
+
+
+@dataclasses.dataclass(eq=False, frozen=True)
+class Latents:
+    """y_hat and z_hat of one image, on the CPU, with what its header says.
+
+    `width` and `height` are the image's as the user sees it; the latents belong to the transposed
+    image when `transposed`. `parameters` may cache what the entropy model said of y: it is not
+    part of equality and is recomputed when absent.
+    """
+
+    y: Tensor  # int16 [M, ceil(h / 16), ceil(w / 16)]
+    z: Tensor  # int16 [Nz, ceil(y's h / 4), ceil(y's w / 4)]
+    width: int
+    height: int
+    quality: int  # hundredths, 0 .. 10000
+    transposed: bool
+    parameters: Parameters | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Latents):
+            return NotImplemented
+        return self._header() == other._header() and all(
+            torch.equal(a, b) for a, b in ((self.y, other.y), (self.z, other.z))
+        )
+
+    __hash__ = None
+
+    def _header(self) -> tuple[int, int, int, bool]:
+        return self.width, self.height, self.quality, self.transposed
+
+
+def grid(width: int, height: int, transposed: bool) -> tuple[int, int]:
+    """Height and width of y for an image."""
+    if transposed:
+        width, height = height, width
+    return -(-height // 16), -(-width // 16)

@@ -1,0 +1,1 @@
+"""The paper's network in float torch, one module a file. Training trains this; it knows no integers."""

@@ -1,0 +1,96 @@
+"""The whole network: what training sees, and the two transforms the codec uses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from . import distribution
+from .config import Config
+from .context import MultiChannelContext
+from .gain import GainUnit
+from .hyperprior import FactorizedPrior, HyperAnalysis, HyperSynthesis
+from .level_affine import LevelAffine, round_through
+from .transforms import Analysis, Synthesis
+
+
+class Output(NamedTuple):
+    image: Tensor  # (N, 3, H, W), not clamped
+    y_bits: Tensor  # (N,)
+    z_bits: Tensor  # (N,)
+
+
+class Network(nn.Module):
+    """Multi-channel context model for generative image compression (CLIC 2021)."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        self.analysis = Analysis(config)
+        self.synthesis = Synthesis(config)
+        self.gain = GainUnit(config.levels, config.latent)
+        self.inverse_gain = GainUnit(config.levels, config.latent)
+        self.hyper_analysis = HyperAnalysis(config)
+        self.hyper_gain = GainUnit(config.levels, config.hyper_latent)
+        self.hyper_synthesis = HyperSynthesis(config)
+        self.prior = FactorizedPrior(config.levels, config.hyper_latent)
+        self.context = MultiChannelContext(config)
+
+    def forward(self, image: Tensor, level: Tensor) -> Output:
+        """image (N, 3, H, W) in [0, 1], sides multiples of 64; level (N,) in 0 .. levels - 1.
+
+        What goes where: the rate sees latents with uniform noise (a smooth surrogate of the rate
+        of rounded ones); the context model, the hyper-synthesis and the synthesis see rounded
+        latents, straight through, because that is what they see in use.
+        """
+        y = self.gain(self.analysis(image), level)
+        z = self.hyper_gain(self.hyper_analysis(y), level)
+        y_hat, z_hat = round_through(y), round_through(z)
+        hyper = self.hyper_synthesis(z_hat, level)
+        mu, index = self.distributions(y_hat, hyper, level)
+        y_noisy, z_noisy = (
+            v + torch.rand_like(v) - 0.5 if self.training else r
+            for v, r in ((y, y_hat), (z, z_hat))
+        )
+        y_bits = distribution.bits(y_noisy, mu, index).sum((1, 2, 3))
+        z_bits = self.prior.bits(z_noisy, level).sum((1, 2, 3))
+        return Output(self.render(y_hat, mu.detach(), index.detach(), hyper, level), y_bits, z_bits)
+
+    def distributions(self, y_hat: Tensor, hyper: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and index of every latent (N, M, h, w), rounded as in use while quantised."""
+        mu, index = (t.float() for t in self.context(y_hat, hyper, level))
+        if self.context.quantized:
+            mu, index = distribution.fake_quantize(mu, index)
+        return mu, index
+
+    def latents(self, features: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """What `analysis` made of an image -> y and z, rounded (whole floats)."""
+        y = self.gain(features, level)
+        z = self.hyper_gain(self.hyper_analysis(y), level)
+        return (y + 0.5).floor(), (z + 0.5).floor()
+
+    def render(
+        self, y_hat: Tensor, mu: Tensor, index: Tensor, hyper: Tensor, level: Tensor
+    ) -> Tensor:
+        """Decoded latents, their distributions and the hyper features -> image."""
+        y = distribution.conditional_mean(y_hat, mu, index)
+        return self.synthesis(self.inverse_gain(y, level), hyper)
+
+    @torch.no_grad()
+    def randomize(self) -> Network:
+        """Make every part of an untrained network matter: latents, mu and indexes spread out."""
+        self.gain.log_gain += torch.linspace(1.0, 4.0, self.config.levels)[:, None]
+        self.inverse_gain.log_gain -= torch.linspace(1.0, 4.0, self.config.levels)[:, None]
+        self.hyper_gain.log_gain += 1.0
+        self.context.head_weight.normal_(0, 0.1)
+        rows = self.context.head.beta.unflatten(1, (self.config.slices, 2, -1))
+        rows[:, :, 1] = distribution.index_of(torch.tensor(1.0)) + 4 * torch.randn_like(rows[:, :, 1])
+        return self
+
+    def quantize(self, quantized: bool = True) -> None:
+        """Turn fake quantisation of the entropy model on or off."""
+        for module in self.modules():
+            if isinstance(module, LevelAffine | HyperSynthesis | MultiChannelContext):
+                module.quantized = quantized
