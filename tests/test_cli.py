@@ -31,7 +31,7 @@ class FakeCodec:
         return pack(Stream(bytes(8), round(quality * 100), width, height, False, coded, chunks))
 
 
-def fake_decompress(stream, device):
+def fake_decompress(stream, *, device="cpu"):
     s = unpack(stream)
     pixels = torch.frombuffer(bytearray(s.coded.segments[0][4:]), dtype=torch.uint8)
     return pixels[: 3 * s.width * s.height].reshape(3, s.height, s.width)

@@ -58,8 +58,15 @@ class CpuEngine:
     ) -> tuple[Tensor, Tensor, Parameters]:
         indexes, differences = coded.exception_indexes, coded.exception_differences
         y, z, *found = self._model.decode(
-            coded.lanes, coded.groups, _array(indexes, torch.int64), _latents(differences),
-            coded.segments, height, width, quality, self.threads
+            coded.lanes,
+            coded.groups,
+            _array(indexes, torch.int64),
+            _latents(differences),
+            coded.segments,
+            height,
+            width,
+            quality,
+            self.threads,
         )
         return torch.from_numpy(y), torch.from_numpy(z), Parameters(*map(torch.from_numpy, found))
 

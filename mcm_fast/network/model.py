@@ -47,9 +47,10 @@ class Network(nn.Module):
         """
         y = self.gain(self.analysis(image), level)
         z = self.hyper_gain(self.hyper_analysis(y), level)
-        y_hat, z_hat = round_through(y), round_through(z)
-        hyper = self.hyper_synthesis(z_hat, level)
-        mu, index = self.distributions(y_hat, hyper, level)
+        y_hat, z_hat = round_through(y), round_through(z.float())
+        with torch.autocast(image.device.type, enabled=False):  # it will be integers: no bf16
+            hyper = self.hyper_synthesis(z_hat, level)
+            mu, index = self.distributions(y_hat, hyper, level)
         y_noisy, z_noisy = (
             v + torch.rand_like(v) - 0.5 if self.training else r
             for v, r in ((y, y_hat), (z, z_hat))
@@ -60,7 +61,7 @@ class Network(nn.Module):
 
     def distributions(self, y_hat: Tensor, hyper: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """mu and index of every latent (N, M, h, w), rounded as in use while quantised."""
-        mu, index = (t.float() for t in self.context(y_hat, hyper, level))
+        mu, index = self.context(y_hat, hyper, level)
         if self.context.quantized:
             mu, index = distribution.fake_quantize(mu, index)
         return mu, index
@@ -86,7 +87,7 @@ class Network(nn.Module):
         self.hyper_gain.log_gain += 1.0
         self.context.head_weight.normal_(0, 0.1)
         rows = self.context.head.beta.unflatten(1, (self.config.slices, 2, -1))
-        rows[:, :, 1] = distribution.index_of(torch.tensor(1.0)) + 4 * torch.randn_like(rows[:, :, 1])
+        rows[:, :, 1] = distribution.index_of(torch.tensor(1.0)) + 7 * torch.randn_like(rows[:, :, 1])
         return self
 
     def quantize(self, quantized: bool = True) -> None:

@@ -38,7 +38,7 @@ _SIGNS = {
     "vgg": ("features.28.weight", (512, 512, 3, 3)),
     "alex": ("features.0.weight", (64, 3, 11, 11)),
 }
-_MIN_SIDE = {"squeeze": 17, "vgg": 16, "alex": 63}  # below, a pooling layer has nothing left
+_MIN_SIDE = {"squeeze": 17, "vgg": 16, "alex": 31}  # below, a pooling layer has nothing left
 
 
 class LPIPS(nn.Module):

@@ -1,0 +1,99 @@
+"""What a run leaves behind: a full state to resume from exactly, and weights to start others from.
+
+    state.pt                weights, average, optimiser, random generators, step
+    weights.safetensors     the averaged weights, fp32; metadata: config (JSON), step
+    moments.safetensors     the optimiser's moments, bf16; metadata: step
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from ..network.config import Config
+from ..network.model import Network
+from .step import Step
+
+STATE, WEIGHTS, MOMENTS = "state.pt", "weights.safetensors", "moments.safetensors"
+
+
+def save_state(folder: Path, step: Step, position: dict[str, Any]) -> None:
+    """Write state.pt, all or nothing. `position` is the loop's own: step, seconds, ..."""
+    state = {
+        "config": step.network.config.to_json(),
+        "position": position,
+        "network": step.network.state_dict(),
+        "ema": step.ema.state_dict(),
+        "optimizer": [dict(step.optimizer.state[p]) for p in step.parameters],
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state() if step.device.type == "cuda" else None,
+    }
+    _whole(folder / STATE, lambda path: torch.save(state, path))
+
+
+def load_state(folder: Path, step: Step) -> dict[str, Any]:
+    """Continue exactly from state.pt; returns the position. Raises ValueError for another config."""
+    state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+    if Config.from_json(state["config"]) != step.network.config:
+        raise ValueError(f"{folder / STATE} is of another network: {state['config']}")
+    step.network.load_state_dict(state["network"])
+    step.ema.load_state_dict(state["ema"])
+    for p, saved in zip(step.parameters, state["optimizer"], strict=True):
+        for name, value in saved.items():
+            step.optimizer.state[p][name].copy_(value)
+    torch.set_rng_state(state["random"])
+    if state["random_cuda"] is not None and step.device.type == "cuda":
+        torch.cuda.set_rng_state(state["random_cuda"])
+    return state["position"]
+
+
+def save_weights(folder: Path, step: Step, number: int) -> None:
+    """Write the averaged weights and the moments beside them."""
+    metadata = {"config": step.network.config.to_json(), "step": str(number)}
+    weights = {k: v.float().cpu().contiguous() for k, v in step.ema.state_dict().items()}
+    moments = {}
+    for name, p in step.network.named_parameters():
+        for key in ("exp_avg", "exp_avg_sq"):
+            moments[f"{key}.{name}"] = step.optimizer.state[p][key].bfloat16().cpu().contiguous()
+    _whole(folder / WEIGHTS, lambda path: save_file(weights, path, metadata))
+    count = step.optimizer.state[step.parameters[0]]["step"].item()
+    _whole(folder / MOMENTS, lambda path: save_file(moments, path, {"step": str(int(count))}))
+
+
+def load_weights(path: Path) -> Network:
+    """A network from exported float weights. Raises ValueError if the file holds no config."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+    if "config" not in metadata:
+        raise ValueError(f"{path} has no config in its metadata")
+    network = Network(Config.from_json(metadata["config"]))
+    tensors = load_file(path)
+    network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("exact.")})
+    return network
+
+
+def load_moments(weights: Path, step: Step) -> bool:
+    """Take the moments from the file beside exported weights, if there is one."""
+    path = weights.with_name(weights.name.replace("weights", "moments"))
+    if path == weights or not path.exists():
+        return False
+    with safe_open(path, "pt") as file:
+        count = float(file.metadata()["step"])
+        for name, p in step.network.named_parameters():
+            for key in ("exp_avg", "exp_avg_sq"):
+                step.optimizer.state[p][key].copy_(file.get_tensor(f"{key}.{name}"))
+            step.optimizer.state[p]["step"].fill_(count)
+    return True
+
+
+def _whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write beside the path, then rename: a run that is killed leaves the file before."""
+    part = path.with_name(path.name + ".part")
+    write(part)
+    os.replace(part, path)

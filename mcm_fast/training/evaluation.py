@@ -1,0 +1,236 @@
+"""Rate-distortion of a codec over a folder of images: true bytes, and what a float network promises.
+
+Means are means over images of each image's bits per pixel and PSNR, at equal quality, as the field
+reports Kodak. Everything is measured on 8-bit RGB, `evaluate_float`'s reconstructions included.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..images import read_image
+from ..network.model import Network
+from . import metrics
+from .anchors import image_paths
+from .bd_rate import BDRate, Curve, EqualRate, at_equal_rate, bd_rate
+from .lpips import LPIPS
+
+Row = dict[str, object]
+_MEASURES = ("bytes", "bpp", "psnr", "ms_ssim", "encode_s", "decode_s")
+
+
+class Codec(Protocol):
+    """What `evaluate` asks of a codec; any other (JPEG, say) can be put behind it."""
+
+    def compress(self, image: Tensor, quality: float) -> bytes: ...  # image: uint8 (3, H, W)
+
+    def decompress(self, stream: bytes) -> Tensor: ...
+
+
+@dataclasses.dataclass
+class Result:
+    """One evaluation.
+
+    `rows`: for each image and quality, "image", "quality", "width", "height", "bytes", "bpp",
+    "psnr" (dB), "ms_ssim", "lpips_<net>" where asked for, "encode_s" and "decode_s" (seconds);
+    None for what the image is too small for or an estimate does not have. `curve`: their means,
+    one for each quality. `anchors`: the curves to compare with, by label.
+    """
+
+    label: str
+    rows: list[Row]
+    curve: Curve
+    anchors: dict[str, Curve]
+    about: dict[str, object]
+
+
+class Comparison(NamedTuple):
+    """A result against one anchor: rate at equal PSNR, and metrics at equal rate."""
+
+    anchor: str
+    bd_rate: BDRate | None  # None where the curves share no range of PSNR
+    psnr: EqualRate | None
+    ms_ssim: EqualRate | None
+    lpips: EqualRate | None
+
+
+def evaluate(
+    codec: Codec,
+    folder: str | os.PathLike,
+    qualities: Sequence[float],
+    lpips: LPIPS | None = None,
+    anchors: Mapping[str, Curve] | None = None,
+    label: str = "mcm_fast",
+    step: Callable[[], None] = lambda: None,
+) -> Result:
+    """Compress and decompress every image of a folder at every quality, and measure.
+
+    Times are those of `compress` and `decompress`, image in memory to bytes in memory and back; a
+    first round trip goes unmeasured. `step` is called after each image and quality. Raises
+    ValueError for a folder without images, no qualities, or an unreadable image; OSError.
+    """
+    device = torch.device(getattr(codec, "device", "cpu"))
+
+    def measure(image: Tensor, quality: float) -> Row:
+        stream, encode_s = _timed(lambda: codec.compress(image, quality=quality), device)
+        decoded, decode_s = _timed(lambda: codec.decompress(stream), device)
+        times = {"encode_s": encode_s, "decode_s": decode_s}
+        return _rate(8 * len(stream), image) | _distortion(image, decoded.cpu(), lpips) | times
+
+    first = _read(image_paths(folder)[0])
+    codec.decompress(codec.compress(first, quality=_checked(qualities)[0]))
+    rows = _each(folder, qualities, measure, step)
+    return Result(label, rows, means(rows), dict(anchors or {}), _about(folder, rows, device))
+
+
+@torch.inference_mode()
+def evaluate_float(
+    network: Network,
+    folder: str | os.PathLike,
+    levels: Sequence[float],
+    lpips: LPIPS | None = None,
+    label: str = "float network",
+    step: Callable[[], None] = lambda: None,
+) -> Result:
+    """What the network would do without its integers: rates are estimates, -log2 of probability.
+
+    mu and sigma are continuous, latents rounded, nothing is written: no header, no table, no coder.
+    Levels are gain levels in 0 .. config.levels - 1, shown as qualities in 0 .. 100. An image is
+    padded by replication to multiples of 64; the padding's bits count, its pixels do not. The
+    network is left as it was found. Raises as `evaluate`.
+    """
+    last = network.config.levels - 1
+    device = next(network.parameters()).device
+
+    def measure(image: Tensor, quality: float) -> Row:
+        level = torch.tensor([quality * last / 100], device=device)
+        decoded, bits = _forward(network, image, level)
+        return _rate(bits, image) | _distortion(image, decoded, lpips)
+
+    was_training, was_quantized = network.training, network.context.quantized
+    network.eval()
+    network.quantize(False)
+    try:
+        rows = _each(folder, [100 * level / last for level in levels], measure, step)
+    finally:
+        network.train(was_training)
+        network.quantize(was_quantized)
+    return Result(label, rows, means(rows), {}, _about(folder, rows, device))
+
+
+def compare(result: Result) -> list[Comparison]:
+    """The result against each of its anchors, over the means of each quality."""
+    lpips = next((key for key in result.curve if key.startswith("lpips_")), "lpips_")
+    ours = result.curve
+    return [
+        Comparison(
+            name,
+            bd_rate(curve, ours) if min(len(curve["bpp"]), len(ours["bpp"])) > 1 else None,
+            *(at_equal_rate(curve, ours, key) for key in ("psnr", "ms_ssim", lpips)),
+        )
+        for name, curve in result.anchors.items()
+    ]
+
+
+def means(rows: Sequence[Row]) -> Curve:
+    """For each quality, in rising order, the mean of every measure over the images that have it.
+
+    A measure that no image has is left out.
+    """
+    qualities = sorted({row["quality"] for row in rows})
+    curve: Curve = {"quality": qualities}
+    keys = [*_MEASURES, *sorted({key for row in rows for key in row if key.startswith("lpips_")})]
+    for key in keys:
+        columns = [
+            [row[key] for row in rows if row["quality"] == quality and row.get(key) is not None]
+            for quality in qualities
+        ]
+        if all(columns):
+            curve[key] = [math.fsum(column) / len(column) for column in columns]
+    return curve
+
+
+def _each(
+    folder: str | os.PathLike,
+    qualities: Sequence[float],
+    measure: Callable[[Tensor, float], Row],
+    step: Callable[[], None],
+) -> list[Row]:
+    rows: list[Row] = []
+    qualities = _checked(qualities)
+    for path in image_paths(folder):
+        image = _read(path)
+        height, width = image.shape[1:]
+        for quality in qualities:
+            row = {"image": path.name, "quality": quality, "width": width, "height": height}
+            rows.append(row | measure(image, quality))
+            step()
+    return rows
+
+
+def _checked(qualities: Sequence[float]) -> Sequence[float]:
+    if not qualities or not all(0 <= quality <= 100 for quality in qualities):
+        raise ValueError(f"qualities in 0 .. 100 wanted, got {list(qualities)}")
+    return qualities
+
+
+def _read(path: Path) -> Tensor:
+    try:
+        return read_image(path)[0]
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+
+
+def _rate(bits: float, image: Tensor) -> Row:
+    return {"bytes": bits / 8, "bpp": bits / image[0].numel()}
+
+
+def _distortion(image: Tensor, decoded: Tensor, lpips: LPIPS | None) -> Row:
+    row: Row = {"psnr": metrics.psnr(image, decoded), "ms_ssim": metrics.ms_ssim(image, decoded)}
+    if lpips is not None:
+        row[f"lpips_{lpips.net}"] = metrics.lpips(lpips, image, decoded)
+    return row
+
+
+def _timed(action: Callable[[], object], device: torch.device) -> tuple[object, float]:
+    """What `action` returns, and its seconds, with all that it started on a GPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    value = action()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return value, time.perf_counter() - start
+
+
+def _forward(network: Network, image: Tensor, level: Tensor) -> tuple[Tensor, float]:
+    """A uint8 image (3, H, W) and a level (1,) -> its uint8 reconstruction and estimated bits."""
+    height, width = image.shape[1:]
+    pixels = image.to(level.device)[None].float() / 255
+    pixels = F.pad(pixels, (0, -width % 64, 0, -height % 64), mode="replicate")
+    out = network(pixels, level)
+    decoded = (out.image[0, :, :height, :width].float() * 255).round().clamp(0, 255)
+    return decoded.to(torch.uint8).cpu(), (out.y_bits + out.z_bits).item()
+
+
+def _about(folder: str | os.PathLike, rows: Sequence[Row], device: torch.device) -> dict:
+    """What a number depends on."""
+    on_gpu = device.type == "cuda"
+    return {
+        "folder": Path(folder).resolve().name,
+        "images": len({row["image"] for row in rows}),
+        "device": torch.cuda.get_device_name(device) if on_gpu else platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }

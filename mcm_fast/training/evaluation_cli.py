@@ -1,0 +1,171 @@
+"""The command `mcm-fast eval`. Torch and the rest are imported when it runs: `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from ..codec import Codec
+    from ..network.model import Network
+    from .bd_rate import Curve
+    from .evaluation import Result
+    from .lpips import LPIPS
+
+_QUALITIES = "0,10,20,30,40,50,60,70,80,90,100"
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images.")],
+    model: Annotated[str, typer.Option(help="An installed model or a weights file.")] = "small",
+    qualities: Annotated[str, typer.Option(help="Numbers in 0..100.")] = _QUALITIES,
+    out: Annotated[Path, typer.Option(help="The folder for JSON, CSV, tables, plot.")] = Path(
+        "eval"
+    ),
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    anchors: Annotated[
+        str, typer.Option(help="Codecs of Pillow to measure beside it; empty for none.")
+    ] = "JPEG,WebP,AVIF",
+    curves: Annotated[
+        list[Path] | None, typer.Option(help="JSON with more curves: published, or of an eval.")
+    ] = None,
+    lpips_backbone: Annotated[
+        Path | None,
+        typer.Option("--lpips-backbone", "--lpips", help="LPIPS: its file, or a folder of both."),
+    ] = None,
+    lpips_heads: Annotated[Path | None, typer.Option(help="LPIPS: the linear heads.")] = None,
+    float_weights: Annotated[
+        Path | None, typer.Option(help="Compare with the rates that a float network estimates.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="What tables and plot call it.")] = None,
+) -> None:
+    """Measure rate and distortion over a folder: table, JSON, CSV, plot beside the anchors."""
+    from . import evaluation, evaluation_report
+    from .anchors import image_paths
+    from .metrics import need
+
+    for package in ("scipy", "matplotlib", "pytorch_msssim"):
+        need(package)  # now, not after minutes of work
+    numbers = _numbers(qualities)
+    images = len(image_paths(folder))
+    codec, network = _codec(model, device), _network(float_weights, device)
+    metric = _metric(lpips_backbone, lpips_heads, device)
+    label = label or f"mcm_fast {Path(model).stem}"
+    others = _published(curves or [], label)
+    out.mkdir(parents=True, exist_ok=True)
+    with _bars() as bars:
+
+        def counted(function: Callable, subject: object, points: list[float], name: str) -> Result:
+            bar = bars.add_task(name, total=images * len(points))
+            step = partial(bars.advance, bar)
+            return function(subject, folder, points, metric, label=name, step=step)
+
+        result = counted(evaluation.evaluate, codec, numbers, label)
+        if network is not None:
+            last = network.config.levels - 1
+            levels = [number * last / 100 for number in numbers]
+            estimate = counted(evaluation.evaluate_float, network, levels, "float network")
+            result.anchors[estimate.label] = estimate.curve
+        result.anchors |= _measured(folder, anchors, out / "anchors.json", bars)
+    result.anchors |= {name: c for name, c in others.items() if name not in result.anchors}
+    written = evaluation_report.write_all(result, out)
+    evaluation_report.show(result)
+    print("written:", ", ".join(map(str, written)))
+
+
+def _numbers(text: str) -> list[float]:
+    """Distinct numbers in rising order. Raises ValueError."""
+    try:
+        numbers = sorted({float(part) for part in text.split(",")})
+    except ValueError as error:
+        raise ValueError(f"--qualities {text!r} is not a list of numbers with commas") from error
+    if not 0 <= numbers[0] <= numbers[-1] <= 100:
+        raise ValueError(f"--qualities {text!r} is not within 0..100")
+    return numbers
+
+
+def _codec(model: str, device: str) -> Codec:
+    from ..api import load, models
+    from ..codec import Codec
+
+    if model not in models() and Path(model).is_file():
+        return Codec.from_file(model, device)
+    return load(model, device)
+
+
+def _network(weights: Path | None, device: str) -> Network | None:
+    """The float network of a model file (whose floats are rounded to fp16) or of a training run."""
+    if weights is None:
+        return None
+    from safetensors import safe_open
+
+    from .. import model_file
+    from .checkpoint import load_weights
+
+    with safe_open(weights, "pt") as file:
+        is_model = "id" in (file.metadata() or {})
+    network = model_file.load(weights)[0] if is_model else load_weights(weights)
+    return network.to(device)
+
+
+def _metric(backbone: Path | None, heads: Path | None, device: str) -> LPIPS | None:
+    if backbone is None:
+        if heads is not None:
+            raise ValueError("--lpips-heads needs --lpips-backbone")
+        return None
+    from .lpips import LPIPS
+
+    return LPIPS(backbone, heads).to(device)
+
+
+def _published(paths: list[Path], label: str) -> dict[str, Curve]:
+    """Curves of JSON files; one named like an earlier one is renamed by its file, or dropped."""
+    from .anchors import load_curves
+
+    found: dict[str, Curve] = {}
+    for path in paths:
+        for name, curve in load_curves(path).items():
+            if name == label or (name in found and found[name] != curve):
+                name = f"{name} ({path.stem})"
+            found[name] = curve
+    return found
+
+
+def _measured(folder: Path, names: str, cache: Path, bars: Progress) -> dict[str, Curve]:
+    """The anchors that Pillow makes, kept in `cache`."""
+    from .anchors import is_available, measure, steps
+
+    wanted = [name for name in names.split(",") if name]
+    total = steps(folder, wanted)
+    for name in wanted:
+        if not is_available(name):
+            print(f"mcm-fast: this Pillow has no {name}, it is left out", file=sys.stderr)
+    bar = bars.add_task("anchors", total=total)
+    curves = measure(folder, wanted, cache, lambda: bars.advance(bar))
+    bars.update(bar, completed=total)
+    return curves
+
+
+def _bars() -> Progress:
+    """Progress bars on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    return Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    )

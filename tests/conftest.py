@@ -1,0 +1,36 @@
+"""Shared fixtures. Data sets are read from ../shared/data where they are, and never copied."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mcm_fast import Codec
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def codec() -> Codec:
+    """A tiny model with random weights."""
+    return Codec.untrained("tiny", seed=0)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Codec:
+    """The same model on the reference engine."""
+    return Codec.untrained("tiny", seed=0, engine="reference")
+
+
+@pytest.fixture(scope="session")
+def kodak() -> list[Path]:
+    """The 24 Kodak images."""
+    paths = sorted((DATA / "kodak").glob("*.png"))
+    if not paths:
+        pytest.skip("the Kodak images are not here (../shared/data/kodak)")
+    return paths
+
+
+def noise(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    """A uint8 image of uniform noise."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
