@@ -1,7 +1,7 @@
 """mcm_fast: a learned image codec whose streams are exact, fast to decode and safe to read.
 
-    stream = mcm_fast.compress(image, quality=50)     # (3, H, W) uint8, or float in [0, 1] -> bytes
-    image = mcm_fast.decompress(stream)               # uint8 (3, H, W)
+stream = mcm_fast.compress(image, quality=50)     # (3, H, W) uint8, or float in [0, 1] -> bytes
+image = mcm_fast.decompress(stream)               # uint8 (3, H, W)
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from torch import Tensor
 from . import container, model_file, presets
 from .codec import Codec
 from .errors import BitstreamError
-from .inputs import Bytes, as_bytes
+from .inputs import Bytes, as_bytes, usable_device
 
 DEFAULT = "small"
 
@@ -27,7 +27,7 @@ def load(
 
     Raises ValueError for an unknown model or engine, ImportError for an engine that is not built.
     """
-    return _load(model, str(torch.device(device)), engine)
+    return _load(model, str(usable_device(device)), engine)
 
 
 @functools.lru_cache(maxsize=4)

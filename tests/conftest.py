@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from mcm_fast import Codec
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -223,6 +223,26 @@ def test_help_names_the_verbs_and_needs_no_torch():
     assert all(verb in done.stdout for verb in ("compress", "decompress", "info"))
 
 
+def test_a_real_codec(cli, codec, monkeypatch):
+    monkeypatch.setattr(mcm_fast, "load", lambda *_, **__: codec)
+    monkeypatch.setattr(mcm_fast, "decompress", lambda stream, *, device: codec.decompress(stream))
+    image = picture("a.png", size=(33, 50))
+    assert cli("compress", "a.png", "a.mcm", "--quality", "30") == (0, "", "")
+    assert cli("decompress", "a.mcm", "b.png") == (0, "", "")
+    expected = codec.decompress(codec.compress(image, 30))
+    assert torch.equal(images.read_image("b.png")[0], expected)
+    code, _, err = cli("compress", "a.png", "c.mcm", "--target-bpp", "1000")
+    assert code == 0 and err.startswith("mcm-fast: note: a.png: 1000.0 bpp is out of reach")
+
+
+def test_a_stream_of_an_unknown_model(codec, tmp_path, capsys):
+    stream = tmp_path / "a.mcm"
+    stream.write_bytes(codec.compress(torch.zeros(3, 16, 16, dtype=torch.uint8)))
+    result = main(["decompress", str(stream), str(tmp_path / "a.png")]), *capsys.readouterr()
+    refused(result, "needs model", codec.integers.id.hex())
+    assert os.listdir(tmp_path) == ["a.mcm"]
+
+
 @pytest.fixture(scope="module")
 def small():
     if not (presets.WEIGHTS / "small.safetensors").exists():

@@ -2,10 +2,11 @@
 
 import dataclasses
 
-import mcm_fast
 import pytest
 import torch
 from conftest import noise
+
+import mcm_fast
 from mcm_fast import BitstreamError, Codec
 from mcm_fast.exact.cpu import CpuEngine
 from mcm_fast.exact.reference import ReferenceEngine
@@ -18,10 +19,13 @@ CPU_THREADS = [1, 2]
 def latents_like(codec: Codec, height: int, width: int, spread: float, seed: int = 0):
     """Normal latents of a y grid, as (y, z)."""
     generator = torch.Generator().manual_seed(seed)
-    shapes = (codec.integers.latent, height, width), (
-        codec.integers.hyper_latent,
-        -(-height // 4),
-        -(-width // 4),
+    shapes = (
+        (codec.integers.latent, height, width),
+        (
+            codec.integers.hyper_latent,
+            -(-height // 4),
+            -(-width // 4),
+        ),
     )
     return tuple(
         (spread * torch.randn(shape, generator=generator))

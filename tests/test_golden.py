@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
+
 from mcm_fast import container
 from mcm_fast.exact.engines import NAMES, make_engine
 from mcm_fast.exact.model import IntegerModel
 from mcm_fast.latents import grid
-from safetensors.torch import load_file
 
 FOLDER = Path(__file__).parent / "golden"
 INDEX = json.loads((FOLDER / "index.json").read_text())

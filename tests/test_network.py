@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+from torch import nn
+
 from mcm_fast.exact.quantize import export
 from mcm_fast.exact.reference import ReferenceEngine
 from mcm_fast.network.config import Config
 from mcm_fast.network.gdn import GDN
 from mcm_fast.network.model import Network
 from mcm_fast.presets import CONFIGS
-from torch import nn
 
 
 def macs_per_pixel(module: nn.Module, *inputs: torch.Tensor, pixels: int) -> float:

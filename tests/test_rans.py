@@ -60,7 +60,7 @@ def test_golden_words(values, lanes, segment):
 
 
 def test_words_of_two_lanes_in_the_decoders_order():
-    # Four raw values: the encoder's words are 0, 0 (initial states), then what came before in a lane.
+    # The words 0, 0 come from the initial states, the other two from what each lane held before.
     values = [0x1111, 0x2222, 0x3333, 0x4444]
     (segment,) = encode(values, [2] * 4, lanes=2)
     words = np.frombuffer(segment[8:], "<u2").tolist()

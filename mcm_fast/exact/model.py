@@ -113,9 +113,11 @@ def _check_shapes(model: IntegerModel) -> None:
             raise ValueError(f"{name} has the shape {found}, not {shape} (-1: any)")
         return found[0]
 
-    a = need("hyper.0.weight", -1, -1, 3, 3) // 4
-    b = need("hyper.1.weight", -1, a, 3, 3) // 4
-    features = need("hyper.2.weight", -1, b, 3, 3)
+    a = need("hyper.0.weight", -1, -1, 3, 3)
+    b = need("hyper.1.weight", -1, a // 4, 3, 3)
+    features = need("hyper.2.weight", -1, b // 4, 3, 3)
+    if a % 4 or b % 4:
+        raise ValueError("depth-to-space wants outputs in fours")
     channels = model.tensors["slice.0.context3.weight"].shape[-1]
     for k in range(model.slices):
         inputs = features
@@ -128,7 +130,7 @@ def _check_shapes(model: IntegerModel) -> None:
     total = sum(model.tensors[f"{name}.weight"].shape[0] for name in model.layers)
     levels = need("multiplier", -1, total)
     need("bias", levels, total)
-    if levels < 2 or 0 in (a, b, features, channels, model.hyper_latent):
+    if levels < 2 or any(0 in tensor.shape for tensor in model.tensors.values()):
         raise ValueError("the model has fewer than two levels or an empty layer")
 
 
@@ -136,15 +138,13 @@ def _check_bounds(model: IntegerModel) -> None:
     """No accumulator leaves int32 and no product 2^54, whatever the activations."""
     weights = [model.tensors[f"{name}.weight"].long().flatten(1) for name in model.layers]
     largest = torch.cat([weight.abs().sum(1) for weight in weights]) * LIMIT
-    bias = model.tensors["bias"]
+    bias, multiplier = model.tensors["bias"], model.tensors["multiplier"].long().abs()
     if largest.max() >= 2**31:
         raise ValueError("an accumulator may leave 32 bits")
-    if int(bias.max()) >= 2**53 or int(bias.min()) <= -(2**53):
-        raise ValueError("a bias leaves 54 bits")
-    multiplier = model.tensors["multiplier"].long().abs()
-    # float64 is exact enough to compare with a power of two far above its rounding.
-    product = largest.double() * multiplier.double() + bias.abs().double()
-    if product.max() >= 2.0**54:
+    # Interpolation between levels multiplies differences of biases by up to 10000.
+    if int(bias.max()) >= 2**48 or int(bias.min()) <= -(2**48):
+        raise ValueError("a bias leaves 49 bits")
+    if (largest * multiplier + bias.abs()).max() >= 2**54:  # below 2^62: it cannot wrap
         raise ValueError("a requantisation may leave 54 bits")
 
 
@@ -162,11 +162,13 @@ def _check_tables(model: IntegerModel) -> None:
         raise ValueError("a table's cumulative frequencies do not rise from 0 to below 2^14")
     shift, begin = tables["tables.shift"], tables["tables.first"]
     gaussian = count - model.levels * model.hyper_latent
-    if len(tables["tables.minimum"]) != count or len(shift) != len(begin) or not 0 < len(shift) < 257:
+    same = len(tables["tables.minimum"]) == count and len(shift) == len(begin)
+    if not same or not 0 < len(shift) <= 256:
         raise ValueError("the tables' indexes have different lengths")
     if shift.min() < 0 or shift.max() > 4 or begin.min() < 0:
         raise ValueError("tables.shift is not within 0..4 or tables.first is negative")
     if (begin + (16 >> shift)).max() > gaussian:
         raise ValueError("tables.first points beyond the tables of y")
-    if tables["tables.minimum"].abs().max() + sizes.max() > 2**15:
+    minimum = tables["tables.minimum"]
+    if minimum.min() < -(2**15) or (minimum + sizes).max() > 2**15:
         raise ValueError("a table reaches beyond 16 bits")

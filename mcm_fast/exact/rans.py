@@ -66,9 +66,11 @@ class Decoder:
         self.lanes, self.total, self.visit = lanes, lanes * groups, 0
         self.states: list[int] = []
         self.words: list[list[int]] = []
+        if len(segments) != groups:
+            raise BitstreamError(f"{len(segments)} segments for {groups} groups")
         for segment in segments:
             count = (len(segment) - 4 * lanes) // 2
-            if len(segments) != groups or count < 0 or len(segment) != 4 * lanes + 2 * count:
+            if count < 0 or len(segment) != 4 * lanes + 2 * count:
                 raise BitstreamError("a segment's length does not fit its lanes")
             fields = struct.unpack(f"<{lanes}I{count}H", segment)
             self.states += fields[:lanes]

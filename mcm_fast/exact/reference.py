@@ -1,8 +1,8 @@
 """The reference engine: the oracle, in plain torch, one position at a time in visit order.
 
-Slow and obvious. Products and sums in float64, which holds these integers exactly (the model's bound
-keeps every sum below 2^31, and torch's int8 arithmetic wraps); the rest in int64. FORMAT.md has the
-formulas; `csrc/` and `kernels/` hold the twins under the same names.
+Slow and obvious. Products and sums in float64, which holds these integers exactly (the model's
+bound keeps every sum below 2^31, and torch's int8 arithmetic wraps); the rest in int64. FORMAT.md
+has the formulas; `csrc/` and `kernels/` hold the twins under the same names.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Planes:
 def context_parameters(
     layers: Layers, planes: _Planes, hyper: Tensor, k: int, row: int, column: int
 ) -> Tensor:
-    """The head's outputs (int64 [2 C]: mu, then index, not yet clamped) of slice k at a position."""
+    """The head's outputs (int64 [2 C]: mu, then index, unclamped) of slice k at a position."""
     channels = layers[f"slice.{k}.head"][0].shape[0] // 2
     own, before = slice(k * channels, (k + 1) * channels), slice(0, k * channels)
     inputs = {}
@@ -129,8 +129,9 @@ class _Writer:
         value, cdf = self.latents[position], self.tables.cdf[table]
         minimum = base + self.tables.minimum[table]
         if self.tables.certain(table):
-            if value != minimum:
-                self.exceptions.append((position, _wrap(value - minimum)))
+            difference = _wrap(value - minimum)
+            if difference:
+                self.exceptions.append((position, difference))
                 self.bits += 48
             return value
         inside = minimum <= value <= minimum + len(cdf) - 3
@@ -167,7 +168,7 @@ class _Reader:
         if self.tables.certain(table):
             return _wrap(minimum + self.exceptions.pop(position, 0))
         entry = self.coder.get(cdf)
-        return minimum + entry if entry < len(cdf) - 2 else self.coder.get_raw()
+        return _wrap(minimum + entry) if entry < len(cdf) - 2 else self.coder.get_raw()
 
     def finish(self) -> None:
         if self.exceptions:
@@ -224,10 +225,12 @@ class ReferenceEngine:
                 indexes[here] = head[channels:].clamp(0, len(self.tables.shift) - 1)
                 at = z.numel() + (k * channels * height + row) * width + column
                 pairs = zip(mu[here].tolist(), indexes[here].tolist(), strict=True)
-                y[here] = torch.tensor([
-                    source.latent(at + c * height * width, *self.tables.table_of(m, i))
-                    for c, (m, i) in enumerate(pairs)
-                ])
+                y[here] = torch.tensor(
+                    [
+                        source.latent(at + c * height * width, *self.tables.table_of(m, i))
+                        for c, (m, i) in enumerate(pairs)
+                    ]
+                )
                 planes.set(*here, y[here])
         found = Parameters(mu.to(torch.int16), indexes.to(torch.uint8), hyper.to(torch.int8))
         return y.to(torch.int16), z, found

@@ -1,8 +1,8 @@
-"""The joint wavefront: which positions of which slices are decoded together (FORMAT.md, section 5).
+"""The joint wavefront: which positions are decoded together (FORMAT.md, section 5).
 
-A masked 7x7 convolution at (row, column) looks at columns up to column + 3 of the rows above in its own
-slice; the 3x3 convolution over the slices before looks up to (row + 1, column + 1) in them. Both
-lie at an earlier
+A masked 7x7 convolution at (row, column) looks at columns up to column + 3 of the rows above in its
+own slice; the 3x3 convolution over the slices before looks up to (row + 1, column + 1) in them.
+Both lie at an earlier
 
     t = column + 4 row + 6 slice
 

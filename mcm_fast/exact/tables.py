@@ -49,12 +49,17 @@ def table_of_cdf(cdf: Callable[[Tensor], Tensor], centre: float) -> tuple[int, T
 def gaussian_tables() -> list[tuple[int, Tensor]]:
     """For each index and fraction of mu (0, 1/n .. (n-1)/n with n = 16 >> shift): its table."""
     tables = []
-    for index, shift in enumerate(distribution.MU_SHIFT):
-        sigma = float(distribution.sigma_of(torch.tensor(index, dtype=torch.float64)))
+    ladder = torch.arange(distribution.INDEXES, dtype=torch.float64)
+    for sigma, shift in zip(distribution.sigma_of(ladder).tolist(), _shifts(), strict=True):
         count = distribution.MU_STEPS >> shift
         for k in range(count):
             tables.append(table_of_cdf(_gaussian_cdf(k / count, sigma), k / count))
     return tables
+
+
+def _shifts() -> list[int]:
+    ladder = torch.arange(distribution.INDEXES, dtype=torch.float64)
+    return distribution.mu_shift(ladder).int().tolist()
 
 
 def _gaussian_cdf(mean: float, sigma: float) -> Callable[[Tensor], Tensor]:
@@ -64,11 +69,11 @@ def _gaussian_cdf(mean: float, sigma: float) -> Callable[[Tensor], Tensor]:
 def pack(tables: list[tuple[int, Tensor]]) -> dict[str, Tensor]:
     """The tables as the tensors of FORMAT.md, section 2, with the Gaussian ladder's index."""
     sizes = torch.tensor([0] + [len(cdf) for _, cdf in tables])
-    counts = torch.tensor([distribution.MU_STEPS >> s for s in distribution.MU_SHIFT])
+    counts = torch.tensor([distribution.MU_STEPS >> s for s in _shifts()])
     return {
         "tables.cdf": torch.cat([cdf for _, cdf in tables]).to(torch.int16),
         "tables.start": torch.cumsum(sizes, 0).to(torch.int32),
         "tables.minimum": torch.tensor([minimum for minimum, _ in tables], dtype=torch.int32),
-        "tables.shift": torch.tensor(distribution.MU_SHIFT, dtype=torch.int8),
+        "tables.shift": torch.tensor(_shifts(), dtype=torch.int8),
         "tables.first": (torch.cumsum(counts, 0) - counts).to(torch.int32),
     }

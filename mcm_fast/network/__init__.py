@@ -1,1 +1,1 @@
-"""The paper's network in float torch, one module a file. Training trains this; it knows no integers."""
+"""The paper's network in float torch, one module a file. It knows nothing of `exact`."""

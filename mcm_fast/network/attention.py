@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import conv
+from .blocks import conv, pad_edges
 
 
 class Attention(nn.Module):
@@ -27,7 +27,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # [N, C, H, W], any H and W
         height, width = x.shape[-2:]
-        even = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
+        even = pad_edges(x, 0, width % 2, 0, height % 2)
         mask = F.leaky_relu(self.squeeze(F.pixel_unshuffle(even, 2)), 0.1)
         mask = self.mask(F.leaky_relu(self.spread(mask), 0.1))
         mask = F.pixel_shuffle(mask, 2)[..., :height, :width]

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
+def pad_edges(x: Tensor, left: int, right: int, top: int, bottom: int) -> Tensor:
+    """F.pad's replication of [N, C, H, W] with the same values.
+
+    On a GPU it is put together from slices: replication_pad2d knows no channels_last, and its
+    backward pass can neither be fused nor be compiled for such inputs.
+    """
+    if not (x.is_cuda or torch.compiler.is_compiling()):
+        return F.pad(x, (left, right, top, bottom), mode="replicate")
+    if left or right:
+        x = torch.cat((*[x[..., :1]] * left, x, *[x[..., -1:]] * right), 3)
+    if top or bottom:
+        x = torch.cat((*[x[..., :1, :]] * top, x, *[x[..., -1:, :]] * bottom), 2)
+    return x
+
+
+class Conv(nn.Conv2d):
     """A convolution padded by replication (reflection fails on 1x1)."""
-    pad = kernel // 2
-    mode = "replicate" if pad else "zeros"
-    return nn.Conv2d(inputs, outputs, kernel, padding=pad, padding_mode=mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pad = self.kernel_size[0] // 2
+        return F.conv2d(pad_edges(x, pad, pad, pad, pad), self.weight, self.bias)
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
+    return Conv(inputs, outputs, kernel)
 
 
 class ResidualBlock(nn.Module):

@@ -18,7 +18,7 @@ from .level_affine import LIMIT, LevelAffine, fake_quantize_rows
 
 
 def causal_mask(kernel: int) -> Tensor:
-    """[k, k]: one where a masked convolution may look, that is before the centre in raster order."""
+    """[k, k]: one where a masked convolution may look: before the centre in raster order."""
     mask = torch.zeros(kernel * kernel)
     mask[: kernel * kernel // 2] = 1
     return mask.view(kernel, kernel)
@@ -86,8 +86,9 @@ class MultiChannelContext(nn.Module):
         with torch.no_grad():
             self.hidden_weight[:hidden, inputs - config.previous :] = 0
         self.hidden = LevelAffine(config.levels, slices * hidden)
-        self.head_weight = nn.Parameter(torch.zeros(slices * 2 * config.slice_channels, hidden, 1, 1))
-        self.head = LevelAffine(config.levels, slices * 2 * config.slice_channels, activation=False)
+        outputs = 2 * config.latent
+        self.head_weight = nn.Parameter(torch.zeros(outputs, hidden, 1, 1))
+        self.head = LevelAffine(config.levels, outputs, activation=False)
         self.slices, self.hyper_features = slices, config.hyper_widths[2]
         self.outputs = (*config.context, config.previous)
         self.quantized = False

@@ -1,7 +1,7 @@
 """The conditional distribution of a latent: a Gaussian (mu, sigma) over bins of width 1.
 
 sigma comes from a ladder of INDEXES values in geometric progression. mu counts in sixteenths, of
-which a wide sigma uses fewer: MU_SHIFT[index] low bits are rounded away (FORMAT.md, section 4).
+which a wide sigma uses fewer: `mu_shift` low bits are rounded away (FORMAT.md, section 4).
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ INDEXES = 48
 SIGMA_MIN, SIGMA_MAX = 0.1, 64.0
 _RATIO = math.log(SIGMA_MAX / SIGMA_MIN) / (INDEXES - 1)
 MU_STEPS = 16
-# A step of mu is about a quarter of sigma at most: it costs under 0.004 bits a symbol.
-MU_SHIFT = tuple(
-    min(4, max(0, round(math.log2(SIGMA_MIN * math.exp(_RATIO * i) * MU_STEPS / 4))))
-    for i in range(INDEXES)
-)
 _TAIL = 2.0**-12  # weight of a wide logistic: what an escape costs, and a slope far outside
 
 
 def sigma_of(index: Tensor) -> Tensor:
     """The standard deviation at a (fractional) index."""
     return SIGMA_MIN * torch.exp(_RATIO * index.clamp(0, INDEXES - 1))
+
+
+def mu_shift(index: Tensor) -> Tensor:
+    """How many low bits of mu (in sixteenths) the tables of an index leave out, 0 .. 4.
+
+    A step of mu is then about a quarter of sigma at most, which costs under 0.004 bits a symbol.
+    """
+    return torch.log2(sigma_of(index) * (MU_STEPS / 4)).round().clamp(0, 4)
 
 
 def index_of(sigma: float | Tensor) -> Tensor:
@@ -38,8 +41,7 @@ def index_of(sigma: float | Tensor) -> Tensor:
 def fake_quantize(mu: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """mu and index as the tables know them, with the gradient of the identity."""
     index = round_through(index.clamp(0, INDEXES - 1))
-    shift = torch.tensor(MU_SHIFT, device=mu.device)[index.detach().long()]
-    step = 2.0**shift
+    step = torch.exp2(mu_shift(index.detach()))
     mu = round_through(mu * MU_STEPS)
     return round_through(mu / step) * step / MU_STEPS, index
 

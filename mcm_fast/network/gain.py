@@ -1,4 +1,4 @@
-"""Gain units: one model for many rates (Guo et al., CLIC 2020), and interpolation between levels."""
+"""Gain units: one model for many rates (Guo et al., CLIC 2020)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import conv
+from .blocks import conv, pad_edges
 from .config import Config
 from .level_affine import LIMIT, LevelAffine, fake_quantize_rows
 
@@ -26,7 +26,7 @@ class HyperAnalysis(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         height, width = y.shape[-2:]
-        y = F.pad(torch.asinh(y), (0, -width % 4, 0, -height % 4), mode="replicate")
+        y = pad_edges(torch.asinh(y), 0, -width % 4, 0, -height % 4)
         x = F.leaky_relu(self.first(y), 0.1)
         x = F.leaky_relu(self.second(F.pixel_unshuffle(x, 2)), 0.1)
         return self.third(F.pixel_unshuffle(x, 2))
@@ -47,7 +47,7 @@ class HyperSynthesis(nn.Module):
         x = z_hat.clamp(-LIMIT, LIMIT)
         for i, (weight, affine) in enumerate(zip(self.weights, self.affines, strict=True)):
             weight = fake_quantize_rows(weight) if self.quantized else weight
-            x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight)
+            x = F.conv2d(pad_edges(x, 1, 1, 1, 1), weight)
             x = affine(x, level)
             x = F.pixel_shuffle(x, 2) if i < 2 else x
         return x

@@ -22,6 +22,17 @@ class Output(NamedTuple):
     z_bits: Tensor  # (N,)
 
 
+class Coded(NamedTuple):
+    """Tensors (N, channels, h, w), and bits (N,)."""
+
+    y_hat: Tensor
+    mu: Tensor
+    index: Tensor
+    hyper: Tensor
+    y_bits: Tensor
+    z_bits: Tensor
+
+
 class Network(nn.Module):
     """Multi-channel context model for generative image compression (CLIC 2021)."""
 
@@ -37,27 +48,36 @@ class Network(nn.Module):
         self.hyper_synthesis = HyperSynthesis(config)
         self.prior = FactorizedPrior(config.levels, config.hyper_latent)
         self.context = MultiChannelContext(config)
+        self.hard = False
 
     def forward(self, image: Tensor, level: Tensor) -> Output:
-        """image (N, 3, H, W) in [0, 1], sides multiples of 64; level (N,) in 0 .. levels - 1.
+        """image (N, 3, H, W) in [0, 1], sides multiples of 64; level (N,) in 0 .. levels - 1."""
+        coded = self.entropy(self.analysis(image), level)
+        mu, index = coded.mu.detach(), coded.index.detach()
+        decoded = self.render(coded.y_hat, mu, index, coded.hyper, level)
+        return Output(decoded, coded.y_bits, coded.z_bits)
 
-        What goes where: the rate sees latents with uniform noise (a smooth surrogate of the rate
-        of rounded ones); the context model, the hyper-synthesis and the synthesis see rounded
-        latents, straight through, because that is what they see in use.
+    def entropy(self, features: Tensor, level: Tensor) -> Coded:
+        """What `analysis` made of an image -> its latents, their distributions and their cost.
+
+        What goes where: the context model, the hyper-synthesis and the synthesis see rounded
+        latents, straight through, because that is what they see in use. The rate sees latents
+        with uniform noise, a smooth surrogate, until the last phase (`hard`): then it sees rounded
+        ones too. ("Soft then hard", Guo et al., ICML 2021: noise charges a latent that is always
+        zero for the edges of its bin, and is paid off by latents just past an edge.)
         """
-        y = self.gain(self.analysis(image), level)
+        y = self.gain(features, level)
         z = self.hyper_gain(self.hyper_analysis(y), level)
         y_hat, z_hat = round_through(y), round_through(z.float())
-        with torch.autocast(image.device.type, enabled=False):  # it will be integers: no bf16
+        with torch.autocast(features.device.type, enabled=False):  # it will be integers: no bf16
             hyper = self.hyper_synthesis(z_hat, level)
             mu, index = self.distributions(y_hat, hyper, level)
-        y_noisy, z_noisy = (
-            v + torch.rand_like(v) - 0.5 if self.training else r
-            for v, r in ((y, y_hat), (z, z_hat))
-        )
-        y_bits = distribution.bits(y_noisy, mu, index).sum((1, 2, 3))
-        z_bits = self.prior.bits(z_noisy, level).sum((1, 2, 3))
-        return Output(self.render(y_hat, mu.detach(), index.detach(), hyper, level), y_bits, z_bits)
+        y_rated, z_rated = y_hat, z_hat
+        if self.training and not self.hard:
+            y_rated, z_rated = (v + torch.rand_like(v) - 0.5 for v in (y, z))
+        y_bits = distribution.bits(y_rated, mu, index).sum((1, 2, 3))
+        z_bits = self.prior.bits(z_rated, level).sum((1, 2, 3))
+        return Coded(y_hat, mu, index, hyper, y_bits, z_bits)
 
     def distributions(self, y_hat: Tensor, hyper: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """mu and index of every latent (N, M, h, w), rounded as in use while quantised."""
@@ -87,11 +107,12 @@ class Network(nn.Module):
         self.hyper_gain.log_gain += 1.0
         self.context.head_weight.normal_(0, 0.1)
         rows = self.context.head.beta.unflatten(1, (self.config.slices, 2, -1))
-        rows[:, :, 1] = distribution.index_of(torch.tensor(1.0)) + 7 * torch.randn_like(rows[:, :, 1])
+        rows[:, :, 1] = distribution.index_of(1.0) + 7 * torch.randn_like(rows[:, :, 1])
         return self
 
     def quantize(self, quantized: bool = True) -> None:
-        """Turn fake quantisation of the entropy model on or off."""
+        """Turn the last phase of training on or off: everything is rounded as it is in use."""
+        self.hard = quantized
         for module in self.modules():
             if isinstance(module, LevelAffine | HyperSynthesis | MultiChannelContext):
                 module.quantized = quantized

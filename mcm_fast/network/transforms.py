@@ -30,7 +30,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """The mirror of `Down`: residual blocks, attention, inverse GDN, convolution, depth-to-space."""
+    """`Down` mirrored: residual blocks, attention, inverse GDN, convolution, depth-to-space."""
 
     def __init__(self, outputs: int, stage: Stage, bottleneck: float):
         super().__init__()

@@ -50,7 +50,7 @@ PUBLISHED = {
 
 
 def image_paths(folder: str | os.PathLike) -> list[Path]:
-    """The image files right in a folder, by name. Raises ValueError where there is none, OSError."""
+    """The image files of a folder, by name. Raises ValueError where there is none, OSError."""
     paths = sorted(p for p in Path(folder).iterdir() if p.is_file() and is_image_name(p))
     if not paths:
         raise ValueError(f"{folder}: no images in this folder")
@@ -71,7 +71,7 @@ def decode(data: bytes) -> torch.Tensor:
 
 
 def is_available(name: str) -> bool:
-    """Whether this Pillow writes the format: AVIF came with 11.3, WebP may be left out of a build."""
+    """Whether this Pillow writes the format: AVIF came with 11.3, a build may lack WebP."""
     return name == "JPEG" or bool(features.check(name.lower()))
 
 
@@ -148,16 +148,16 @@ def load_curves(path: str | os.PathLike) -> dict[str, Curve]:
 
 def _clean(path: Path, label: str, curve: dict[str, object]) -> Curve:
     """The points of a published curve that have a rate and a PSNR, the lists that fit them."""
-    rates, quality = (
-        curve.get(key) if isinstance(curve, dict) else None for key in ("bpp", "psnr")
-    )
-    if not (isinstance(rates, list) and isinstance(quality, list) and len(rates) == len(quality)):
+    curve = curve if isinstance(curve, dict) else {}
+    rates, values = curve.get("bpp"), curve.get("psnr")
+    if not (isinstance(rates, list) and isinstance(values, list) and len(rates) == len(values)):
         raise ValueError(f"{path.name}: the curve {label} has no equally long 'bpp' and 'psnr'")
     keep = [
-        i for i, pair in enumerate(zip(rates, quality, strict=True)) if all(map(_is_number, pair))
+        i for i, pair in enumerate(zip(rates, values, strict=True)) if all(map(_is_number, pair))
     ]
     lists = {k: v for k, v in curve.items() if isinstance(v, list) and len(v) == len(rates)}
-    return {k: [v[i] for i in keep] for k, v in lists.items() if all(map(_is_number, v))}
+    kept = {key: [values[i] for i in keep] for key, values in lists.items()}
+    return {key: values for key, values in kept.items() if all(map(_is_number, values))}
 
 
 def _is_number(value: object) -> bool:

@@ -11,6 +11,7 @@ JSON files: "bpp" and "psnr", perhaps "ms_ssim" and "lpips_<net>".
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .metrics import need
@@ -24,19 +25,6 @@ class BDRate(NamedTuple):
     high: float
 
 
-def bd_rate(anchor: Curve, test: Curve) -> BDRate | None:
-    """How much more rate `test` takes than `anchor` at equal PSNR, in percent, and over what range.
-
-    None where the curves share no range of PSNR. Raises ValueError for fewer than two points.
-    """
-    (anchor_at, a), (test_at, t) = (_over(c, "psnr", "bpp", log_y=True) for c in (anchor, test))
-    low, high = max(a[0], t[0]), min(a[1], t[1])
-    if low >= high:
-        return None
-    difference = (test_at.integrate(low, high) - anchor_at.integrate(low, high)) / (high - low)
-    return BDRate(100 * math.expm1(float(difference)), low, high)
-
-
 class EqualRate(NamedTuple):
     anchor: float  # mean of a metric over the log rates that both curves cover
     test: float
@@ -44,33 +32,59 @@ class EqualRate(NamedTuple):
     high: float
 
 
-def at_equal_rate(anchor: Curve, test: Curve, metric: str) -> EqualRate | None:
-    """The mean of "psnr", "ms_ssim" or "lpips_<net>" of both curves over their common range of log rate.
+def bd_rate(anchor: Curve, test: Curve) -> BDRate | None:
+    """How much more rate `test` takes than `anchor` at equal PSNR, in percent, and over what range.
 
-    With "psnr" the difference is BD-PSNR. None where a curve lacks the metric or none is shared.
+    None where the curves share no range of PSNR, as with a curve of a single point.
+    """
+    found = _common_means(anchor, test, ("psnr", _same), ("bpp", math.log))
+    if found is None:
+        return None
+    a, t, low, high = found
+    return BDRate(100 * math.expm1(t - a), low, high)
+
+
+def at_equal_rate(anchor: Curve, test: Curve, metric: str) -> EqualRate | None:
+    """The means of a metric of both curves over the range of log rate that both cover.
+
+    `metric` is "psnr", "ms_ssim" or "lpips_<net>"; with "psnr" the difference is BD-PSNR. None
+    where a curve lacks the metric or no rate is shared.
     """
     if metric not in anchor or metric not in test:
         return None
-    (anchor_at, a), (test_at, t) = (_over(c, "bpp", metric, log_x=True) for c in (anchor, test))
-    low, high = max(a[0], t[0]), min(a[1], t[1])
+    found = _common_means(anchor, test, ("bpp", math.log), (metric, _same))
+    if found is None:
+        return None
+    a, t, low, high = found
+    return EqualRate(a, t, math.exp(low), math.exp(high))
+
+
+_Axis = tuple[str, Callable[[float], float]]  # a key of a curve, and what is done to its values
+
+
+def _same(value: float) -> float:
+    return value
+
+
+def _common_means(
+    anchor: Curve, test: Curve, x: _Axis, y: _Axis
+) -> tuple[float, float, float, float] | None:
+    """Both curves' means of y over the range of x that both cover, and that range."""
+    a, t = _points(anchor, x, y), _points(test, x, y)
+    if min(len(a), len(t)) < 2:
+        return None
+    low, high = max(min(a), min(t)), min(max(a), max(t))
     if low >= high:
         return None
-    means = (float(f.integrate(low, high)) / (high - low) for f in (anchor_at, test_at))
-    return EqualRate(*means, math.exp(low), math.exp(high))
+    pchip = need("scipy.interpolate").PchipInterpolator
+    areas = (pchip(list(p), list(p.values())).integrate(low, high) for p in (a, t))
+    return *(float(area) / (high - low) for area in areas), low, high
 
 
-def _over(curve: Curve, x: str, y: str, log_x: bool = False, log_y: bool = False):
-    """The interpolant of y over x, and the range of x. Points that are not finite are left out.
-
-    Where x repeats (two qualities that decode alike), the first point in order of y stays: for
-    rates over PSNR the cheaper one.
-    """
+def _points(curve: Curve, x: _Axis, y: _Axis) -> dict[float, float]:
+    """y by rising x, the finite ones. Where x repeats, the least y: of equal PSNR the cheapest."""
     points: dict[float, float] = {}
-    for pair in sorted(zip(curve[x], curve[y], strict=True)):
-        u, v = (math.log(n) if log else n for n, log in zip(pair, (log_x, log_y), strict=True))
+    for u, v in sorted(zip(map(x[1], curve[x[0]]), map(y[1], curve[y[0]]), strict=True)):
         if math.isfinite(u) and math.isfinite(v):
             points.setdefault(u, v)
-    if len(points) < 2:
-        raise ValueError(f"a curve needs two different points, got {list(points)}")
-    interpolant = need("scipy.interpolate").PchipInterpolator(list(points), list(points.values()))
-    return interpolant, (min(points), max(points))
+    return points

@@ -20,11 +20,15 @@ def benchmark(network: torch.nn.Module, options: Options, steps: int = 30) -> No
     network.to(options.device)
     pca.initialise(network, data.centre(tiles[:16], options.crop))
     sampler = data.Sampler(options, len(tiles), network.config.levels)
-    ways = [(False, False), (True, False)] + [(False, True), (True, True)] * cuda
+    ways = [(False, True), (True, True)] if cuda else [(False, False), (True, False)]
     for compiled, graph in ways:
         chosen = dataclasses.replace(options, compile=compiled, graph=graph)
         step = Step(copy.deepcopy(network).train(), tiles, chosen)
-        with torch.cuda.stream(torch.cuda.Stream() if cuda else None):
+        stream = torch.cuda.Stream() if cuda else None
+        if cuda:
+            stream.wait_stream(torch.cuda.current_stream())
+            torch.cuda.reset_peak_memory_stats()
+        with torch.cuda.stream(stream):
             _time(step, sampler, options.batch, steps, cuda)
     if cuda:
         _profile(step, sampler)
@@ -57,4 +61,8 @@ def _profile(step: Step, sampler: data.Sampler) -> None:
         for n in range(3):
             step(sampler(n), 1e-4, 1e-3)
         torch.cuda.synchronize()
-    print(profile.key_averages().table(sort_by="self_cuda_time_total", row_limit=30, max_name_column_width=90))
+    events = sorted(profile.key_averages(), key=lambda e: -e.self_device_time_total)
+    for event in events[:25]:
+        print(
+            f"{event.self_device_time_total / 3000:8.3f} ms {event.count // 3:4d} {event.key[:90]}"
+        )

@@ -1,8 +1,10 @@
 """What a run leaves behind: a full state to resume from exactly, and weights to start others from.
 
-    state.pt                weights, average, optimiser, random generators, step
-    weights.safetensors     the averaged weights, fp32; metadata: config (JSON), step
-    moments.safetensors     the optimiser's moments, bf16; metadata: step
+state.pt                weights, average, optimiser, discriminator, random generators, step
+weights.safetensors     the averaged weights, fp32; metadata: config (JSON), step
+moments.safetensors     the optimiser's moments, bf16; metadata: step
+
+A shipped model `NAME.safetensors` starts a run as well; its moments, if any, are `NAME.moments`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from ..model_file import PREFIX
 from ..network.config import Config
 from ..network.model import Network
 from .step import Step
@@ -30,7 +33,11 @@ def save_state(folder: Path, step: Step, position: dict[str, Any]) -> None:
         "position": position,
         "network": step.network.state_dict(),
         "ema": step.ema.state_dict(),
-        "optimizer": [dict(step.optimizer.state[p]) for p in step.parameters],
+        "optimizer": _moments(step.optimizer),
+        "rival": step.rival and {
+            "discriminator": step.rival.discriminator.state_dict(),
+            "optimizer": _moments(step.rival.optimizer),
+        },
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state() if step.device.type == "cuda" else None,
     }
@@ -38,19 +45,31 @@ def save_state(folder: Path, step: Step, position: dict[str, Any]) -> None:
 
 
 def load_state(folder: Path, step: Step) -> dict[str, Any]:
-    """Continue exactly from state.pt; returns the position. Raises ValueError for another config."""
+    """Continue exactly from state.pt; returns the position. Raises ValueError if another."""
     state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     if Config.from_json(state["config"]) != step.network.config:
         raise ValueError(f"{folder / STATE} is of another network: {state['config']}")
     step.network.load_state_dict(state["network"])
     step.ema.load_state_dict(state["ema"])
-    for p, saved in zip(step.parameters, state["optimizer"], strict=True):
-        for name, value in saved.items():
-            step.optimizer.state[p][name].copy_(value)
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"] is not None and step.device.type == "cuda":
-        torch.cuda.set_rng_state(state["random_cuda"])
+    _restore(step.optimizer, state["optimizer"])
+    if step.rival is not None and state.get("rival"):
+        step.rival.discriminator.load_state_dict(state["rival"]["discriminator"])
+        _restore(step.rival.optimizer, state["rival"]["optimizer"])
+    if step.world.is_first:  # other processes go on with other noise
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] is not None and step.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"])
     return state["position"]
+
+
+def _moments(optimizer: torch.optim.Adam) -> list[dict[str, torch.Tensor]]:
+    return [dict(optimizer.state[p]) for p in optimizer.param_groups[0]["params"]]
+
+
+def _restore(optimizer: torch.optim.Adam, moments: list[dict[str, torch.Tensor]]) -> None:
+    for p, saved in zip(optimizer.param_groups[0]["params"], moments, strict=True):
+        for name, value in saved.items():
+            optimizer.state[p][name].copy_(value)
 
 
 def save_weights(folder: Path, step: Step, number: int) -> None:
@@ -67,21 +86,39 @@ def save_weights(folder: Path, step: Step, number: int) -> None:
 
 
 def load_weights(path: Path) -> Network:
-    """A network from exported float weights. Raises ValueError if the file holds no config."""
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
+    """A network (fp32) from exported float weights or from a shipped model's fp16 floats.
+
+    Raises ValueError for a file that is neither, OSError.
+    """
+    with open(path, "rb"):  # safetensors' own error for a missing file names no file
+        pass
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        tensors = load_file(path)
+    except Exception as error:  # safetensors raises its own class
+        raise ValueError(f"{path} is not a weights file: {error}") from error
     if "config" not in metadata:
         raise ValueError(f"{path} has no config in its metadata")
     network = Network(Config.from_json(metadata["config"]))
-    tensors = load_file(path)
-    network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("exact.")})
+    if is_model(metadata):
+        tensors = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return network
+
+
+def is_model(metadata: dict[str, str]) -> bool:
+    """Whether a file with this metadata is a shipped model, with integers beside its floats."""
+    return "id" in metadata
 
 
 def load_moments(weights: Path, step: Step) -> bool:
     """Take the moments from the file beside exported weights, if there is one."""
-    path = weights.with_name(weights.name.replace("weights", "moments"))
-    if path == weights or not path.exists():
+    if "weights" in weights.name:
+        path = weights.with_name(weights.name.replace("weights", "moments"))
+    else:
+        path = weights.with_suffix(".moments")
+    if not path.exists():
         return False
     with safe_open(path, "pt") as file:
         count = float(file.metadata()["step"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,9 @@ _D = Options(steps=1)
 
 
 def train(
-    data: Annotated[list[Path], typer.Argument(help="Folders of images or of tar shards, or tars.")],
+    data: Annotated[
+        list[Path], typer.Argument(help="Folders of images or of tar shards, or tars.")
+    ],
     out: Annotated[Path, typer.Option(help="Where states, weights and logs go.")] = _D.out,
     preset: Annotated[str, typer.Option(help="The network: tiny, small or base.")] = _D.preset,
     device: Annotated[str | None, typer.Option(help="[default: cuda where there is one]")] = None,
@@ -50,8 +53,10 @@ def train(
     given = dict(locals())
     started = time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # saves, as Ctrl-C does
     import torch
 
+    torch.set_flush_denormal(True)
     given["device"] = device or ("cuda" if torch.cuda.is_available() else "cpu")
     given["data"] = tuple(data)
     if benchmark and steps is None and minutes is None:

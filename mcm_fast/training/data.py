@@ -52,7 +52,9 @@ def load(options: Options) -> Tiles:
             f"({small} images are smaller), fewer than a batch of {options.batch}"
         )
     held_out = held_out or train[:1]
-    stack = [torch.from_numpy(np.stack(t)).permute(0, 3, 1, 2).contiguous() for t in (train, held_out)]
+    stack = [
+        torch.from_numpy(np.stack(t)).permute(0, 3, 1, 2).contiguous() for t in (train, held_out)
+    ]
     return Tiles(stack[0], stack[1][: options.held_out])
 
 

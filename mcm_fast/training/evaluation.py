@@ -1,4 +1,4 @@
-"""Rate-distortion of a codec over a folder of images: true bytes, and what a float network promises.
+"""Rate-distortion over a folder of images: a codec's true bytes, a float network's estimates.
 
 Means are means over images of each image's bits per pixel and PSNR, at equal quality, as the field
 reports Kodak. Everything is measured on 8-bit RGB, `evaluate_float`'s reconstructions included.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import PIL
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -86,7 +87,7 @@ def evaluate(
         stream, encode_s = _timed(lambda: codec.compress(image, quality=quality), device)
         decoded, decode_s = _timed(lambda: codec.decompress(stream), device)
         times = {"encode_s": encode_s, "decode_s": decode_s}
-        return _rate(8 * len(stream), image) | _distortion(image, decoded.cpu(), lpips) | times
+        return _rate(len(stream), image) | _distortion(image, decoded.cpu(), lpips) | times
 
     first = _read(image_paths(folder)[0])
     codec.decompress(codec.compress(first, quality=_checked(qualities)[0]))
@@ -116,7 +117,7 @@ def evaluate_float(
     def measure(image: Tensor, quality: float) -> Row:
         level = torch.tensor([quality * last / 100], device=device)
         decoded, bits = _forward(network, image, level)
-        return _rate(bits, image) | _distortion(image, decoded, lpips)
+        return _rate(bits / 8, image) | _distortion(image, decoded, lpips)
 
     was_training, was_quantized = network.training, network.context.quantized
     network.eval()
@@ -136,7 +137,7 @@ def compare(result: Result) -> list[Comparison]:
     return [
         Comparison(
             name,
-            bd_rate(curve, ours) if min(len(curve["bpp"]), len(ours["bpp"])) > 1 else None,
+            bd_rate(curve, ours),
             *(at_equal_rate(curve, ours, key) for key in ("psnr", "ms_ssim", lpips)),
         )
         for name, curve in result.anchors.items()
@@ -192,8 +193,8 @@ def _read(path: Path) -> Tensor:
         raise ValueError(f"{path.name}: {error}") from error
 
 
-def _rate(bits: float, image: Tensor) -> Row:
-    return {"bytes": bits / 8, "bpp": bits / image[0].numel()}
+def _rate(size: float, image: Tensor) -> Row:
+    return {"bytes": size, "bpp": 8 * size / image[0].numel()}
 
 
 def _distortion(image: Tensor, decoded: Tensor, lpips: LPIPS | None) -> Row:
@@ -233,4 +234,5 @@ def _about(folder: str | os.PathLike, rows: Sequence[Row], device: torch.device)
         "device": torch.cuda.get_device_name(device) if on_gpu else platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "pillow": PIL.__version__,
     }

@@ -47,37 +47,46 @@ def evaluate(
     label: Annotated[str | None, typer.Option(help="What tables and plot call it.")] = None,
 ) -> None:
     """Measure rate and distortion over a folder: table, JSON, CSV, plot beside the anchors."""
-    from . import evaluation, evaluation_report
-    from .anchors import image_paths
+    from . import evaluation_report
+    from .evaluation import evaluate, evaluate_float
     from .metrics import need
 
     for package in ("scipy", "matplotlib", "pytorch_msssim"):
         need(package)  # now, not after minutes of work
     numbers = _numbers(qualities)
-    images = len(image_paths(folder))
+    label = label or f"mcm_fast {Path(model).stem}"
+    others = _others(curves or [], label)
     codec, network = _codec(model, device), _network(float_weights, device)
     metric = _metric(lpips_backbone, lpips_heads, device)
-    label = label or f"mcm_fast {Path(model).stem}"
-    others = _published(curves or [], label)
     out.mkdir(parents=True, exist_ok=True)
     with _bars() as bars:
-
-        def counted(function: Callable, subject: object, points: list[float], name: str) -> Result:
-            bar = bars.add_task(name, total=images * len(points))
-            step = partial(bars.advance, bar)
-            return function(subject, folder, points, metric, label=name, step=step)
-
-        result = counted(evaluation.evaluate, codec, numbers, label)
+        result = _run(evaluate, codec, folder, numbers, metric, label, bars)
         if network is not None:
-            last = network.config.levels - 1
-            levels = [number * last / 100 for number in numbers]
-            estimate = counted(evaluation.evaluate_float, network, levels, "float network")
+            levels = [number * (network.config.levels - 1) / 100 for number in numbers]
+            estimate = _run(evaluate_float, network, folder, levels, metric, "float network", bars)
             result.anchors[estimate.label] = estimate.curve
         result.anchors |= _measured(folder, anchors, out / "anchors.json", bars)
     result.anchors |= {name: c for name, c in others.items() if name not in result.anchors}
     written = evaluation_report.write_all(result, out)
     evaluation_report.show(result)
     print("written:", ", ".join(map(str, written)))
+
+
+def _run(
+    function: Callable[..., Result],
+    subject: Codec | Network,
+    folder: Path,
+    points: list[float],
+    metric: LPIPS | None,
+    label: str,
+    bars: Progress,
+) -> Result:
+    """`evaluate` or `evaluate_float` with a progress bar."""
+    from .anchors import image_paths
+
+    bar = bars.add_task(label, total=len(image_paths(folder)) * len(points))
+    step = partial(bars.advance, bar)
+    return function(subject, folder, points, metric, label=label, step=step)
 
 
 def _numbers(text: str) -> list[float]:
@@ -109,8 +118,11 @@ def _network(weights: Path | None, device: str) -> Network | None:
     from .. import model_file
     from .checkpoint import load_weights
 
-    with safe_open(weights, "pt") as file:
-        is_model = "id" in (file.metadata() or {})
+    try:
+        with safe_open(weights, "pt") as file:
+            is_model = "id" in (file.metadata() or {})
+    except Exception as error:  # safetensors raises its own class
+        raise ValueError(f"{weights} is not a weights file: {error}") from error
     network = model_file.load(weights)[0] if is_model else load_weights(weights)
     return network.to(device)
 
@@ -125,7 +137,7 @@ def _metric(backbone: Path | None, heads: Path | None, device: str) -> LPIPS | N
     return LPIPS(backbone, heads).to(device)
 
 
-def _published(paths: list[Path], label: str) -> dict[str, Curve]:
+def _others(paths: list[Path], label: str) -> dict[str, Curve]:
     """Curves of JSON files; one named like an earlier one is renamed by its file, or dropped."""
     from .anchors import load_curves
 
@@ -156,16 +168,8 @@ def _measured(folder: Path, names: str, cache: Path, bars: Progress) -> dict[str
 def _bars() -> Progress:
     """Progress bars on standard error, where that is a terminal."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import MofNCompleteColumn, Progress
 
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    return Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    )
+    columns = *Progress.get_default_columns(), MofNCompleteColumn()
+    return Progress(*columns, console=console, disable=not console.is_terminal)

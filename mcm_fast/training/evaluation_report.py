@@ -90,10 +90,9 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     for c in comparisons:
         rate, span = "-", "-"
         if c.bd_rate:
-            rate, span = (
-                f"{c.bd_rate.percent:+.1f} %",
-                f"{c.bd_rate.low:.1f} - {c.bd_rate.high:.1f}",
-            )
+            percent, low, high = c.bd_rate
+            digits = 2 if abs(percent) < 10 else 1
+            rate, span = f"{percent:+.{digits}f} %", f"{low:.1f} - {high:.1f}"
         row = [c.anchor, rate, span, _difference(c.psnr, "{:+.2f} dB")]
         row += [_difference(c.ms_ssim, "{:+.4f}")] * with_ssim
         row += [_ratio(c.lpips)] * with_lpips
@@ -127,14 +126,14 @@ def show(result: Result) -> None:
     for title, (header, rows) in tables.items():
         table = RichTable(title=title)
         for i, name in enumerate(header):
-            table.add_column(name, justify="left" if i == 0 and rows else "right")
+            table.add_column(name, justify="right" if i else "left")
         for row in rows:
             table.add_row(*row)
         console.print(table)
 
 
 def plot(result: Result) -> bytes:
-    """PSNR over bits per pixel as a PNG: ours thick, what was measured here solid, others dashed."""
+    """PSNR over bits per pixel as a PNG: ours thick, measured anchors solid, others dashed."""
     need("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

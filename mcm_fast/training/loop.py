@@ -44,10 +44,6 @@ class Trainer:
         self.cuda = options.device.startswith("cuda")
         options.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed)
-        if self.cuda:
-            torch.backends.cuda.matmul.allow_tf32 = True
-            torch.backends.cudnn.allow_tf32 = True
-            torch.backends.cudnn.benchmark = True
         tiles = data.load(options)
         train = tiles.train.to(options.device)
         self.held_out = data.centre(tiles.held_out.to(options.device), options.crop)
@@ -81,6 +77,8 @@ class Trainer:
     def run(self) -> list[Point]:
         """Train to the end of the schedule or Ctrl-C; save; return the held-out points."""
         stream = torch.cuda.Stream() if self.cuda else None
+        if stream is not None:
+            stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             try:
                 self._steps()
@@ -100,7 +98,10 @@ class Trainer:
         self.mark_number = self.number
         while not self.schedule.finished(self.number, self.seconds):
             now = self.seconds
-            self.step.quantize(self.schedule.quantized(self.number, now))
+            quantized = self.schedule.quantized(self.number, now)
+            if quantized != self.step.network.context.quantized:
+                self.save()
+                self.step.quantize(quantized)
             lr = self.schedule.lr(self.number, now)
             self.step(self.sampler(self.number), lr, self.schedule.ema_weight(self.number))
             self.number += 1

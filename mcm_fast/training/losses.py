@@ -1,16 +1,25 @@
-"""Step 1's loss: lambda (D_mse + alpha D_lpips + beta D_msssim) + R (MCM, section 3)."""
+"""The loss: lambda (D_mse + alpha D_lpips + beta D_msssim + gan D_gan) + R (MCM, section 3)."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..network.model import Network
+from .adversarial import Discriminator, generator_loss
 from .config import Options
 
-STATISTICS = ("samples", "loss", "y_bpp", "z_bpp", "mse")
+STATISTICS = ("samples", "loss", "y_bpp", "z_bpp", "mse", "lpips", "gan")
+
+
+class Outcome(NamedTuple):
+    loss: Tensor  # ()
+    statistics: Tensor  # (L, len(STATISTICS)): row l sums over the samples nearest to level l
+    decoded: Tensor  # (N, 3, H, W), without a gradient
+    latents: Tensor | None  # (N, M, H/16, W/16): what the synthesis saw, for a discriminator
 
 
 class Objective(nn.Module):
@@ -18,12 +27,21 @@ class Objective(nn.Module):
 
     Every sample has its own level and lambda. Its cost is weighted by lambda ** -0.5, so that all
     rates count about the same relatively: cost grows with about the square root of lambda.
+    `structural` is whether MS-SSIM counts: its slope is infinite where two crops have nothing in
+    common, so it waits until warm-up is over.
     """
 
-    def __init__(self, network: Network, options: Options, amp: bool = False):
+    def __init__(
+        self,
+        network: Network,
+        options: Options,
+        amp: bool = False,
+        discriminator: Discriminator | None = None,
+    ):
         super().__init__()
-        self.network, self.amp = network, amp
-        self.alpha, self.beta = options.alpha, options.beta
+        self.network, self.amp, self.discriminator = network, amp, discriminator
+        self.alpha, self.beta, self.gan = options.alpha, options.beta, options.gan
+        self.structural = False
         config = network.config
         self.log_min = math.log(config.lambda_min)
         self.log_range = math.log(config.lambda_max / config.lambda_min)
@@ -32,42 +50,62 @@ class Objective(nn.Module):
         if options.alpha > 0:
             from .lpips import LPIPS
 
-            self.perceptual = LPIPS(options.lpips).requires_grad_(False)
+            self.perceptual = LPIPS(options.lpips)
+        self._latents: Tensor | None = None
+        if discriminator is not None:
+            network.synthesis.register_forward_pre_hook(self._keep)
 
-    def forward(self, image: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """image (N, 3, H, W) in [0, 1], level (N,) -> the loss, and the statistics (L, 5).
+    def _keep(self, module: nn.Module, inputs: tuple[Tensor, Tensor]) -> None:
+        self._latents = inputs[0].detach()
 
-        Row l of the statistics holds sums over the samples nearest to level l, see STATISTICS.
-        """
+    def forward(self, image: Tensor, level: Tensor) -> Outcome:
+        """image (N, 3, H, W) in [0, 1], level (N,)."""
         kind = image.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=self.amp):
             out = self.network(image, level)
+            logits, latents = None, None
+            if self.discriminator is not None:
+                latents, self._latents = self._latents, None
+                logits = self.discriminator(out.image, latents)
         with torch.autocast(kind, enabled=False):
-            return self._loss(image, level, out.image.float(), out.y_bits, out.z_bits)
+            decoded = out.image.float()
+            parts = self._distortions(image, decoded, logits)
+            loss, statistics = self._loss(image, level, parts, out.y_bits, out.z_bits)
+        return Outcome(loss, statistics, decoded.detach(), latents)
 
-    def _loss(
-        self, image: Tensor, level: Tensor, decoded: Tensor, y_bits: Tensor, z_bits: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        pixels = image.shape[-2] * image.shape[-1]
-        mse = (decoded - image).square().mean((1, 2, 3))
-        y_bpp, z_bpp = y_bits.float() / pixels, z_bits.float() / pixels
-        log_lambda = self.log_min + self.log_range * level / self.top
-        cost = log_lambda.exp() * self._distortion(image, decoded, mse) + y_bpp + z_bpp
-        weight = (-0.5 * (log_lambda - self.log_min - self.log_range / 2)).exp()
-        cost = weight * cost
-        rows = torch.arange(self.top + 1, device=level.device)
-        nearest = (rows[:, None] == (level + 0.5).floor()[None]).float()
-        columns = torch.stack((torch.ones_like(cost), cost, y_bpp, z_bpp, mse), 1)
-        return cost.mean(), nearest @ columns.detach()
-
-    def _distortion(self, image: Tensor, decoded: Tensor, mse: Tensor) -> Tensor:
-        """(N,): the bracket of the loss."""
-        total = mse
+    def _distortions(
+        self, image: Tensor, decoded: Tensor, logits: Tensor | None
+    ) -> dict[str, Tensor]:
+        """The parts of the bracket that count, each (N,)."""
+        parts = {"mse": (decoded - image).square().mean((1, 2, 3))}
         if self.perceptual is not None:
-            total = total + self.alpha * self.perceptual(decoded, image).flatten()
-        if self.beta > 0:
+            parts["lpips"] = self.perceptual(decoded, image)
+        if self.structural:
             from pytorch_msssim import ms_ssim
 
-            similarity = ms_ssim(decoded, image, data_range=1.0, size_average=False)
-            total = total + self.beta * (1 - similarity)
-        return total
+            parts["msssim"] = 1 - ms_ssim(decoded, image, data_range=1.0, size_average=False)
+        if logits is not None:
+            parts["gan"] = generator_loss(logits)
+        return parts
+
+    def _loss(
+        self,
+        image: Tensor,
+        level: Tensor,
+        parts: dict[str, Tensor],
+        y_bits: Tensor,
+        z_bits: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        weights = {"mse": 1.0, "lpips": self.alpha, "msssim": self.beta, "gan": self.gan}
+        bracket = sum(weights[name] * part for name, part in parts.items())
+        pixels = image.shape[-2] * image.shape[-1]
+        y_bpp, z_bpp = y_bits.float() / pixels, z_bits.float() / pixels
+        log_lambda = self.log_min + self.log_range * level / self.top
+        cost = log_lambda.exp() * bracket + y_bpp + z_bpp
+        cost = (-0.5 * (log_lambda - self.log_min - self.log_range / 2)).exp() * cost
+        rows = torch.arange(self.top + 1, device=level.device)
+        nearest = (rows[:, None] == (level + 0.5).floor()[None]).float()
+        zero = torch.zeros_like(cost)
+        shown = (cost, y_bpp, z_bpp, *(parts.get(n, zero) for n in STATISTICS[4:]))
+        columns = torch.stack((torch.ones_like(cost), *shown), 1)
+        return cost.mean(), nearest @ columns.detach()

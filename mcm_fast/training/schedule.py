@@ -1,10 +1,18 @@
-"""Where a run is: learning rate, fake quantisation and the end, by steps or by the clock."""
+"""Where a run is: learning rate, phase and the end, by steps or by the clock."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 from .config import Options
+
+
+class Phase(NamedTuple):
+    """What the step's program depends on: another phase is compiled anew."""
+
+    quantized: bool = False  # the entropy model trains as the integers that it will become
+    structural: bool = False  # MS-SSIM counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +35,12 @@ class Schedule:
         rest = min(1.0, max(0.0, self._left(step, seconds) / decay)) if decay else 1.0
         return o.lr * warm * rest
 
-    def quantized(self, step: int, seconds: float) -> bool:
-        """Whether the entropy model trains as the integers that it will become."""
+    def phase(self, step: int, seconds: float) -> Phase:
+        """A frozen entropy model is seen as it is in use, rounded, from the start."""
         o = self.options
         last = o.quantize_steps if o.steps is not None else o.quantize_minutes
-        return self._left(step, seconds) <= last and last > 0
+        quantized = o.parts == "synthesis" or (last > 0 and self._left(step, seconds) <= last)
+        return Phase(quantized, o.beta > 0 and step >= o.warmup)
 
     def finished(self, step: int, seconds: float) -> bool:
         return self._left(step, seconds) <= 0

@@ -11,12 +11,16 @@ import copy
 import logging
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from ..network.model import Network
+from .adversarial import Discriminator, Rival
 from .config import Options
 from .data import Plan, crop
+from .distributed import World, total
 from .losses import STATISTICS, Objective
+from .schedule import Phase
 
 log = logging.getLogger(__name__)
 
@@ -24,40 +28,36 @@ HEALTH = ("steps", "norm", "skipped", "streak", "longest", "bad_mse", "bad_y_bpp
 _WARM = 3  # steps before a graph is captured: they compile, tune and allocate
 
 
-class _OnCrops(nn.Module):
-    """The objective on crops cut on the device, so that cutting is compiled with it."""
-
-    def __init__(self, objective: Objective, size: int):
-        super().__init__()
-        self.objective, self.size = objective, size
-
-    def forward(self, tiles: Tensor, geometry: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        image = crop(tiles, geometry, self.size)
-        if image.is_cuda:
-            image = image.contiguous(memory_format=torch.channels_last)
-        return self.objective(image, level)
-
-
 class Step:
     """Weights, their average, the optimiser, and the step that moves them."""
 
-    def __init__(self, network: Network, tiles: Tensor, options: Options, world: int = 1):
-        self.device = torch.device(options.device)
+    def __init__(
+        self,
+        network: Network,
+        tiles: Tensor,
+        options: Options,
+        world: World = World(),  # noqa: B008 (a constant)
+    ):
+        self.device, self.world = torch.device(options.device), world
         cuda = self.device.type == "cuda"
         self.network = network.to(self.device)
         if cuda:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+            torch.backends.cudnn.benchmark = True
             self.network.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
+        if options.parts == "synthesis":
+            self.network.requires_grad_(False)
+            self.network.synthesis.requires_grad_(True)
         self.amp = options.amp and cuda
-        objective = Objective(self.network, options, self.amp).to(self.device)
-        self.run: nn.Module = _OnCrops(objective, options.crop)
-        if world > 1:
-            self.run = nn.parallel.DistributedDataParallel(self.run)
-        self.eager = self.run
         self.compiled = cuda if options.compile is None else options.compile
-        self.graphed = (cuda if options.graph is None else options.graph and cuda) and world == 1
-        self.clip, self.tiles = options.clip, tiles
+        self.graphed = (cuda if options.graph is None else options.graph and cuda) and (
+            world.size == 1
+        )
+        self.clip, self.size, self.tiles = options.clip, options.crop, tiles
+        self.phase = Phase()
         self._allocate(options.batch)
+        self._build(options)
         self._start()
 
     def _allocate(self, batch: int) -> None:
@@ -65,29 +65,57 @@ class Step:
         self.parameters = list(self.network.parameters())
         self.averages = list(self.ema.parameters())
         self.lr, self.ema_weight = torch.zeros((), device=d), torch.zeros((), device=d)
-        self.optimizer = torch.optim.Adam(
-            self.parameters, self.lr, fused=True, capturable=d.type == "cuda"
-        )
-        for p in self.parameters:
-            moments = {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-            self.optimizer.state[p] = {"step": torch.zeros((), device=d), **moments}
+        self.optimizer = self._adam(self.parameters)
         self.geometry = torch.zeros(batch, 6, dtype=torch.int64, device=d)
         self.level = torch.zeros(batch, device=d)
         levels = self.network.config.levels
         self.statistics = torch.zeros(levels, len(STATISTICS), device=d)
         self.health = torch.zeros(len(HEALTH), device=d)
 
+    def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
+        """Adam whose learning rate and state are on the device from the start."""
+        on_gpu = self.device.type == "cuda"
+        adam = torch.optim.Adam(parameters, self.lr, fused=True, capturable=on_gpu)
+        for p in parameters:
+            moments = {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+            adam.state[p] = {"step": torch.zeros((), device=self.device), **moments}
+        return adam
+
+    def _build(self, options: Options) -> None:
+        """The objective, and its discriminator where D_gan counts."""
+        self.rival: Rival | None = None
+        discriminator = None
+        if options.gan > 0:
+            discriminator = Discriminator(self.network.config.latent).to(self.device)
+            self.rival = Rival(discriminator, self._adam([*discriminator.parameters()]),
+                               self.amp, self.world)
+        self.objective = Objective(self.network, options, self.amp, discriminator)
+        self.objective.to(self.device)
+        self.program: nn.Module = self.objective
+        if self.world.size > 1:
+            self.program = nn.parallel.DistributedDataParallel(
+                self.objective, broadcast_buffers=False
+            )
+            if self.rival is not None:
+                for tensor in discriminator.state_dict().values():
+                    dist.broadcast(tensor, 0)
+
     def _start(self) -> None:
-        """Compile, and forget the graph: at the start, and when fake quantisation is toggled."""
+        """Compile, and forget the graph: at the start, and in every new phase."""
         self.graph: torch.cuda.CUDAGraph | None = None
         self.warm = 0
-        if self.compiled:
-            self.run = torch.compile(self.eager, dynamic=False)
+        self.crop, self.run = crop, self.program
+        if self.compiled:  # apart, so that more tiles do not mean compiling the network again
+            self.crop = torch.compile(crop, dynamic=False)
+            self.run = torch.compile(self.program, dynamic=False)
 
-    def quantize(self, quantized: bool) -> None:
-        if self.network.context.quantized != quantized:
-            self.network.quantize(quantized)
-            self.ema.quantize(quantized)
+    def enter(self, phase: Phase) -> None:
+        """Go on in another phase."""
+        if phase != self.phase:
+            self.network.quantize(phase.quantized)
+            self.ema.quantize(phase.quantized)
+            self.objective.structural = phase.structural
+            self.phase = phase
             self._start()
 
     def __call__(self, plan: Plan, lr: float, ema_weight: float) -> None:
@@ -108,7 +136,7 @@ class Step:
             if not self.compiled or self.warm > 1:
                 raise
             log.warning("torch.compile failed, going on without: %s", str(error)[:500])
-            self.compiled, self.run = False, self.eager
+            self.compiled, self.crop, self.run = False, crop, self.program
             self._body()
 
     def _copy(self, to: Tensor, source: Tensor) -> None:
@@ -127,16 +155,22 @@ class Step:
 
     def _body(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        loss, statistics = self.run(self.tiles, self.geometry, self.level)
-        loss.backward()
+        image = self.crop(self.tiles, self.geometry, self.size)
+        if image.is_cuda:
+            image = image.contiguous(memory_format=torch.channels_last)
+        out = self.run(image, self.level)
+        out.loss.backward()
         norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-        bad = ~(torch.isfinite(norm) & torch.isfinite(loss.detach()))
+        bad = ~(torch.isfinite(norm) & torch.isfinite(out.loss.detach()))
+        bad = total(bad.float(), self.world) > 0
         # The fused optimiser divides by one and does nothing where the other is set.
         self.optimizer.grad_scale = (norm / self.clip).clamp(min=1.0)
         self.optimizer.found_inf = bad.float()
         self.optimizer.step()
         self._average()
-        self._count(statistics, norm, bad)
+        self._count(out.statistics, norm, bad)
+        if self.rival is not None:
+            self.rival.step(image, out.decoded, out.latents, bad)
 
     def _average(self) -> None:
         """ema += weight * (parameters - ema); a skipped step moves it too, which does no harm."""
@@ -157,9 +191,10 @@ class Step:
         self.health.copy_(torch.stack((steps + 1, total, skipped + bad, streak, longest, *parts)))
 
     def read(self) -> tuple[dict[str, float], Tensor]:
-        """What happened since the last call: HEALTH by name and STATISTICS (L, 5); waits."""
+        """What happened since the last call: HEALTH by name and STATISTICS of each level (of all
+        processes); waits."""
         health = dict(zip(HEALTH, self.health.tolist(), strict=True))
-        statistics = self.statistics.clone().cpu()
+        statistics = total(self.statistics.clone(), self.world).cpu()
         streak = self.health[HEALTH.index("streak")].clone()
         self.health.zero_()
         self.health[HEALTH.index("streak")] = streak

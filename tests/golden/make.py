@@ -10,11 +10,12 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
+
 from mcm_fast import Codec, container
 from mcm_fast.container import Stream
 from mcm_fast.exact.model import IntegerModel
 from mcm_fast.exact.reference import ReferenceEngine
-from safetensors.torch import load_file, save_file
 
 FOLDER = Path(__file__).parent
 # name: width, height, transposed, quality in hundredths, spread of the latents

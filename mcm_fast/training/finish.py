@@ -1,0 +1,126 @@
+"""The last phase for the entropy model alone, on cached features: minutes on a CPU.
+
+With the transforms frozen, what `analysis` makes of every training image is computed once. Then the
+hyperprior and the context model are trained on what they see in use, rounded latents, first in
+floating point and then as the integers they will become.
+
+    python -m mcm_fast.training.finish WEIGHTS OUT DATA... --steps 3000
+
+writes OUT/float.safetensors (after the first part) and OUT/weights.safetensors.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..network.model import Network
+from . import checkpoint, data
+from .config import Options
+
+log = logging.getLogger(__name__)
+
+_FROZEN = ("analysis.", "synthesis.", "gain.", "inverse_gain.")
+
+
+@torch.inference_mode()
+def cache_features(network: Network, tiles: Tensor) -> Tensor:
+    """uint8 tiles (N, 3, S, S), S a multiple of 64 -> what analysis makes of them, fp16."""
+    parts = tiles.split(16)
+    return torch.cat([network.analysis(part.float() / 255).half() for part in parts])
+
+
+def finish(
+    weights: Annotated[Path, typer.Argument(help="Float weights of a finished run.")],
+    out: Annotated[Path, typer.Argument(help="Where the results go.")],
+    sources: Annotated[list[Path], typer.Argument(help="Folders of images or of tar shards.")],
+    steps: Annotated[int, typer.Option(help="In all.")] = 3000,
+    quantized: Annotated[float, typer.Option(help="The share of steps as integers.")] = 0.5,
+    batch: int = 8,
+    lr: float = 3e-4,
+    seed: int = 0,
+    tile: int = 320,
+) -> None:
+    """Train the entropy model of finished transforms on rounded latents."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    network = checkpoint.load_weights(weights)
+    tiles = data.load(Options(data=tuple(sources), steps=1, tile=tile, crop=64))
+    features = cache_features(network.eval(), tiles.train)
+    held_out = cache_features(network, tiles.held_out)
+    log.info("features of %d tiles", len(features))
+    first = steps - int(steps * quantized)
+    network.hard = True
+    _train(network, features, held_out, range(first), lr, batch)
+    _save(network, out / "float.safetensors")
+    network.quantize()
+    _train(network, features, held_out, range(first, steps), lr / 2, batch)
+    _save(network, out / "weights.safetensors")
+
+
+def _train(
+    network: Network, features: Tensor, held_out: Tensor, steps: range, lr: float, batch: int
+) -> None:
+    """One part: the rate falls linearly to a hundredth of lr over its steps."""
+    for name, p in network.named_parameters():
+        p.requires_grad_(not name.startswith(_FROZEN))
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr)
+    config, started, total = network.config, time.monotonic(), 0.0
+    network.train()
+    for step in steps:
+        done = (step - steps.start) / len(steps)
+        optimizer.param_groups[0]["lr"] = lr * max(0.01, 1 - done) * min(1.0, 0.01 + done * 20)
+        chosen = torch.randint(len(features), (batch,))
+        level = (torch.arange(batch) + torch.rand(batch)) / batch * (config.levels - 1)
+        level = torch.where(torch.rand(batch) < 0.25, level.round(), level)
+        optimizer.zero_grad()
+        loss = _loss(network, features[chosen].float(), level)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        total += loss.item()
+        if (step + 1) % 100 == 0:
+            log.info("step %d %.0fs bpp %.4f", step + 1, time.monotonic() - started, total / 100)
+            total = 0.0
+        if (step + 1) % 500 == 0 or step + 1 == steps.stop:
+            log.info("held out %s", _held_out(network, held_out))
+
+
+def _loss(network: Network, features: Tensor, level: Tensor) -> Tensor:
+    """Bits a pixel, weighted by lambda ** -0.5 as in `losses`."""
+    coded = network.entropy(features, level)
+    config = network.config
+    log_range = math.log(config.lambda_max / config.lambda_min)
+    weight = (-0.5 * log_range * (level / (config.levels - 1) - 0.5)).exp()
+    pixels = 256 * features.shape[-2] * features.shape[-1]
+    return (weight * (coded.y_bits + coded.z_bits)).mean() / pixels
+
+
+@torch.no_grad()
+def _held_out(network: Network, features: Tensor) -> str:
+    network.eval()
+    rates = []
+    for level in range(network.config.levels):
+        coded = network.entropy(features.float(), torch.full((len(features),), float(level)))
+        bits = (coded.y_bits + coded.z_bits).mean().item()
+        rates.append(f"{bits / (256 * features.shape[-2] * features.shape[-1]):.4f}")
+    network.train()
+    return "bpp " + " ".join(rates)
+
+
+def _save(network: Network, path: Path) -> None:
+    state = {name: t.detach().contiguous() for name, t in network.state_dict().items()}
+    save_file(state, path, {"config": network.config.to_json()})
+
+
+if __name__ == "__main__":
+    typer.run(finish)
