@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import mcm_fast
 import torch
 import torch.nn.functional as F
+
+import mcm_fast
 from mcm_fast.images import is_image_name, read_image
 from mcm_fast.network.model import Network
 

@@ -9,6 +9,7 @@
 #include "crc32c.h"
 #include "engine.h"
 #include "errors.h"
+#include "simd.h"
 
 namespace py = pybind11;
 
@@ -161,13 +162,16 @@ Tables make_tables(const py::array& cdf, const py::array& start, const py::array
   return Tables(edges, cdf.shape(0), starts, minima, minimum.shape(0));
 }
 
-void check_table(const Tables& tables, int32_t table) {
-  require(table >= 0 && table < tables.count(), "no table " + std::to_string(table));
+void check_numbers(const Tables& tables, const int32_t* numbers, int64_t count) {
+  const uint32_t end = static_cast<uint32_t>(tables.count());
+  bool fits = true;
+  for (int64_t i = 0; i < count; ++i) fits &= static_cast<uint32_t>(numbers[i]) < end;
+  require(fits, "a table's number is not in 0.." + std::to_string(tables.count() - 1));
 }
 
-py::list encode_symbols(const py::array& cdf, const py::array& start, const py::array& minimum,
-                        const py::array& values, const py::array& numbers, int64_t lanes,
-                        int64_t groups) {
+py::list encode_array(const py::array& cdf, const py::array& start, const py::array& minimum,
+                      const py::array& values, const py::array& numbers, int64_t lanes,
+                      int64_t groups) {
   check_layout(lanes, groups);
   const Tables tables = make_tables(cdf, start, minimum);
   const int16_t* value = data_of<int16_t>(values, 1, "values");
@@ -177,21 +181,16 @@ py::list encode_symbols(const py::array& cdf, const py::array& start, const py::
   std::vector<Bytes> segments;
   {
     const py::gil_scoped_release release;
-    Writer writer;
-    for (int64_t i = 0; i < count; ++i) {
-      const int32_t table = number[i];
-      check_table(tables, table);
-      writer.add(tables, table, 0, value[i]);
-    }
-    segments = writer.segments(static_cast<int>(lanes), static_cast<int>(groups));
+    check_numbers(tables, number, count);
+    segments = encode_symbols(tables, value, number, count, static_cast<int>(lanes),
+                              static_cast<int>(groups));
   }
   return to_bytes(segments);
 }
 
-py::array_t<int16_t> decode_symbols(const py::array& cdf, const py::array& start,
-                                    const py::array& minimum,
-                                    const std::vector<py::bytes>& segments,
-                                    const py::array& numbers, int64_t lanes, int64_t groups) {
+py::array_t<int16_t> decode_array(const py::array& cdf, const py::array& start,
+                                  const py::array& minimum, const std::vector<py::bytes>& segments,
+                                  const py::array& numbers, int64_t lanes, int64_t groups) {
   check_layout(lanes, groups);
   const Tables tables = make_tables(cdf, start, minimum);
   const int32_t* number = data_of<int32_t>(numbers, 1, "tables");
@@ -199,12 +198,9 @@ py::array_t<int16_t> decode_symbols(const py::array& cdf, const py::array& start
   const std::vector<std::string_view> views = views_of(segments);
   {
     const py::gil_scoped_release release;
+    check_numbers(tables, number, numbers.shape(0));
     Reader reader(views, static_cast<int>(lanes), static_cast<int>(groups));
-    for (size_t i = 0; i < values.size(); ++i) {
-      const int32_t table = number[i];
-      check_table(tables, table);
-      values[i] = reader.get(tables, table, 0);
-    }
+    reader.get(tables, number, nullptr, numbers.shape(0), values.data());
     reader.finish();
   }
   return to_numpy(std::move(values), {numbers.shape(0)});
@@ -242,10 +238,14 @@ PYBIND11_MODULE(_C, module) {
            "exception_differences"_a, "segments"_a, "height"_a, "width"_a, "quality"_a, "threads"_a,
            "-> y, z, mu, indexes, hyper")
       .def("cost", &cost_of, "y"_a, "z"_a, "quality"_a, "threads"_a, "-> bits");
-  module.def("encode_symbols", &encode_symbols, "cdf"_a, "start"_a, "minimum"_a, "values"_a,
+  module.def("encode_symbols", &encode_array, "cdf"_a, "start"_a, "minimum"_a, "values"_a,
              "tables"_a, "lanes"_a, "groups"_a, "-> segments");
-  module.def("decode_symbols", &decode_symbols, "cdf"_a, "start"_a, "minimum"_a, "segments"_a,
+  module.def("decode_symbols", &decode_array, "cdf"_a, "start"_a, "minimum"_a, "segments"_a,
              "tables"_a, "lanes"_a, "groups"_a, "-> values (int16)");
+  module.def(
+      "simd", [] { return simd_names()[static_cast<size_t>(simd())]; }, "-> the level in use");
+  module.def("simd_names", &simd_names, "-> the levels of this processor");
+  module.def("use_simd", &use_simd, "name"_a);
   module.def("crc32c", &crc32c_of, "data"_a);
 }
 

@@ -2,9 +2,15 @@
 //
 // A segment holds the bytes of one group: its lanes' states, u32 each, then its words, u16 each,
 // all little-endian.
+//
+// Eight lanes at a time where there are that many: eight visits that begin with a multiple of eight
+// belong to eight lanes of one group. Words are counted once for the eight. An escape, and the end
+// of the words, are left to the code for one visit, so that there is one place where a stream can
+// fail.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -15,24 +21,64 @@ namespace mcm {
 
 using Bytes = std::vector<uint8_t>;
 
+constexpr int64_t kEight = 8;
+
 // ValueError unless both are powers of two the format knows.
 void check_layout(int64_t lanes, int64_t groups);
+
+// A symbol as the encoder takes it: start in bits 0..15, frequency in 16..29, escape in 31.
+using Visit = uint32_t;
+constexpr Visit kEscapeVisit = 1u << 31;
+
+inline Visit visit_of(uint64_t entry) {
+  const uint32_t start = Tables::start(entry), next = Tables::next(entry);
+  return start | (next - start) << 16 | (next == kSlots ? kEscapeVisit : 0);
+}
+inline uint32_t frequency_of(Visit visit) { return (visit & ~kEscapeVisit) >> 16; }
+
+// Codes visits, the last one first.
+class Encoder {
+ public:
+  // At most `visits` of them.
+  Encoder(int lanes, int groups, int64_t visits);
+
+  // The visits of numbers first .. first + count - 1; `raw` ends with the raw bits of their
+  // escapes.
+  void put(const Visit* visits, int64_t first, int64_t count, const uint16_t* raw_end);
+  std::vector<Bytes> segments() const;
+
+ private:
+  struct Words {
+    std::unique_ptr<uint16_t[]> values;  // filled from the end; never initialised
+    uint16_t *at, *end;
+  };
+
+  void put_symbol(size_t state, uint32_t start, uint32_t frequency, int bits);
+  int64_t put_avx2(const Visit* visits, int64_t first, int64_t count);
+
+  std::vector<uint32_t> states_;
+  std::vector<Words> words_;
+  int lanes_;
+};
 
 // Collects the visits in the decoder's order; `segments` then codes them backwards, as often and
 // for as many lanes as needed.
 class Writer {
  public:
   // `value` (an int16) is entry `value - base` of the table, or an escape followed by itself.
-  void add(const Tables& tables, int32_t table, int32_t base, int32_t value);
+  void add(const Tables& tables, int32_t table, int32_t base, int32_t value) {
+    visits_.push_back(visit_of(tables.entry_of(table, value - base)));
+    if (visits_.back() & kEscapeVisit) raw_.push_back(static_cast<uint16_t>(value));
+  }
+  void clear() { visits_.clear(), raw_.clear(); }
+  void put(Encoder& encoder, int64_t first) const {
+    encoder.put(visits_.data(), first, static_cast<int64_t>(visits_.size()),
+                raw_.data() + raw_.size());
+  }
   std::vector<Bytes> segments(int lanes, int groups) const;
   double ideal_bits() const;
 
  private:
-  struct Visit {
-    uint16_t start, frequency;  // the frequency's top bit marks an escape
-  };
-  static constexpr uint16_t kEscape = 1u << 15;
-
   std::vector<Visit> visits_;
   std::vector<uint16_t> raw_;  // the raw bits of the escapes, in order
 };
@@ -42,19 +88,9 @@ class Reader {
  public:
   Reader(const std::vector<std::string_view>& segments, int lanes, int groups);
 
-  int16_t get(const Tables& tables, int32_t table, int32_t base) {
-    uint32_t& x = states_[visit_];
-    Words& words = words_[visit_ / lanes_];
-    visit_ = (visit_ + 1) & mask_;
-    const uint32_t slot = rans_slot(x, kSymbolBits);
-    const int32_t entry = tables.find(table, slot);
-    x = rans_get(x, tables.start(table, entry), tables.frequency(table, entry), kSymbolBits);
-    if (rans_wants_word(x)) x = rans_refill(x, words.next());
-    if (entry < tables.entries(table) - 1) return wrap(base + tables.minimum(table) + entry);
-    const uint32_t raw = rans_slot(x, kRawBits);
-    x = rans_refill(x >> kRawBits, words.next());
-    return wrap(static_cast<int32_t>(raw));
-  }
+  // values[i] = the next symbol under the table numbers[i], plus bases[i] (or 0 if there are none).
+  void get(const Tables& tables, const int32_t* numbers, const int16_t* bases, int64_t count,
+           int16_t* values);
 
   // Throws BitstreamError unless every state is back at the start and every word has been read.
   void finish() const;
@@ -66,9 +102,17 @@ class Reader {
     uint16_t next();
   };
 
+  int16_t get_one(const Tables& tables, int32_t table, int32_t base);
+  int64_t get_avx2(const Tables& tables, const int32_t* numbers, const int16_t* bases,
+                   int64_t count, int16_t* values);
+
   std::vector<uint32_t> states_;
   std::vector<Words> words_;
   uint32_t lanes_, mask_, visit_ = 0;
 };
+
+// The coder alone: values[i] under the table numbers[i]. `segments` holds one a group.
+std::vector<Bytes> encode_symbols(const Tables& tables, const int16_t* values,
+                                  const int32_t* numbers, int64_t count, int lanes, int groups);
 
 }  // namespace mcm

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "model.h"
 #include "plane.h"
@@ -19,14 +20,29 @@ namespace mcm {
 
 constexpr int64_t kContextPad = 3;
 
-// mu in sixteenths and the index of every latent, both [M, height, width].
+// mu in sixteenths and the index of every latent, both [height, width, M].
 struct Field {
   int16_t* mu;
   uint8_t* indexes;
 };
 
-// Fills `field` at the positions of `run`, at most kBatch. `y` is padded by kContextPad.
-void context_parameters(const Model& model, const Affine& affine, const Plane& y,
-                        const Plane& hyper, const Run& run, Workspace& space, const Field& field);
+class ContextModel {
+ public:
+  // Keeps references. `y` is padded by kContextPad and may be filled in as it becomes known.
+  ContextModel(const Model& model, const Affine& affine, const Plane& y, const Plane& hyper);
+
+  // Fills `field` at the positions of `run`, at most kBatch.
+  void parameters(const Run& run, Workspace& space, const Field& field) const;
+
+ private:
+  void hidden_inputs(const Run& run, Workspace& space) const;
+  void store(const Run& run, const Workspace& space, const Field& field) const;
+
+  const Model& model_;
+  const Affine& affine_;
+  const Plane& y_;
+  const Plane& hyper_;
+  std::vector<Span> masked_[kContexts], previous_;  // the first 3 k of `previous` are for slice k
+};
 
 }  // namespace mcm

@@ -4,89 +4,186 @@
 #include "engine.h"
 #include "errors.h"
 #include "hyper.h"
+#include "picks.h"
 #include "team.h"
+#include "transpose.h"
 #include "wavefront.h"
 
 namespace mcm {
 namespace {
 
-// The latents of a stream, one after the other: from the coder, or certain and an exception.
-class Source {
+// One slice's share of a step: its picks begin at `first`, and the first `coded` of them are coded.
+struct Share {
+  Run run;
+  int64_t first, coded;
+};
+
+// The exceptions of a stream as differences: of each latent in z, then y; mostly 0.
+std::vector<int16_t> dense_differences(const Stream& stream, int64_t latents) {
+  std::vector<int16_t> differences(stream.exceptions > 0 ? latents : 0);
+  int64_t next = 0;
+  for (int64_t e = 0; e < stream.exceptions; ++e) {
+    const int64_t index = stream.exception_indexes[e];
+    require_intact(index >= next && index < latents, "an exception is out of range or order");
+    require_intact(stream.exception_differences[e] != 0, "an exception makes no difference");
+    differences[index] = stream.exception_differences[e];
+    next = index + 1;
+  }
+  return differences;
+}
+
+class Decoder {
  public:
-  Source(const Tables& tables, const Stream& stream, int64_t latents)
-      : tables_(tables),
+  Decoder(const Model& model, const Stream& stream, int64_t height, int64_t width, int64_t quality,
+          Team& team)
+      : model_(model),
+        height_(height),
+        width_(width),
+        quality_(quality),
+        z_latents_(z_latents(model, height, width)),
+        affine_(model.affine_at(quality)),
+        team_(team),
+        spaces_(team.size(), model.workspace()),
         reader_(stream.segments, static_cast<int>(stream.lanes), static_cast<int>(stream.groups)),
-        differences_(latents),
-        unused_(stream.exceptions) {
-    int64_t next = 0;
-    for (int64_t e = 0; e < stream.exceptions; ++e) {
-      const int64_t index = stream.exception_indexes[e];
-      require_intact(index >= next && index < latents, "an exception is out of range or order");
-      require_intact(stream.exception_differences[e] != 0, "an exception makes no difference");
-      differences_[index] = stream.exception_differences[e];
-      next = index + 1;
+        differences_(dense_differences(stream, z_latents_ + model.y_channels * height * width)),
+        unused_(stream.exceptions),
+        plane_(model.slices, height, width, model.slice_channels, kContextPad) {}
+
+  Decoded decode() {
+    Decoded out;
+    out.z = decode_z();
+    const Plane hyper =
+        hyper_synthesis(model_, affine_, out.z.data(), height_, width_, team_, spaces_);
+    Parameters found = blank_parameters(model_, height_, width_);
+    std::vector<int16_t> y(found.mu.size());
+    const ContextModel context(model_, affine_, plane_, hyper);
+    for (int64_t t = 0; t < wavefront_steps(model_.slices, height_, width_); ++t) {
+      step(t, context, {found.mu.data(), found.indexes.data()}, y.data());
     }
-  }
-
-  int16_t get(const Selection& selection, int64_t index) {
-    const auto [table, base] = selection;
-    if (!tables_.certain(table)) return reader_.get(tables_, table, base);
-    unused_ -= differences_[index] != 0;
-    return wrap(base + tables_.minimum(table) + differences_[index]);
-  }
-
-  void finish() const {
     require_intact(unused_ == 0, "an exception belongs to a latent that is coded");
     reader_.finish();
+    out.y = transposed(y, height_ * width_, model_.y_channels, team_);
+    out.parameters = planar(std::move(found), hyper, team_);
+    return out;
   }
 
  private:
-  const Tables& tables_;
+  std::vector<int16_t> decode_z() {
+    std::vector<int16_t> z(z_latents_);
+    const int64_t area = z_latents_ / model_.z_channels;
+    Picks picks(z_latents_ + 1);
+    int64_t coded = 0;
+    for (int64_t i = 0; i < z_latents_; ++i) {
+      const int32_t table = model_.z_table(quality_) + static_cast<int32_t>(i / area);
+      coded = picks.pick(model_.tables, {table, 0}, i, coded);
+    }
+    values_.resize(coded);
+    reader_.get(model_.tables, picks.tables.data(), picks.bases.data(), coded, values_.data());
+    const int16_t* next = values_.data();
+    for (int64_t i = 0; i < z_latents_; ++i) {
+      z[i] = picks.coded[i] ? *next++ : with_exception(picks.sure[i], i);
+    }
+    return z;
+  }
+
+  int16_t with_exception(int16_t value, int64_t index) {
+    if (differences_.empty()) return value;
+    unused_ -= differences_[index] != 0;
+    return wrap(value + differences_[index]);
+  }
+
+  // Everything that becomes known at the same time t, in the order of the stream.
+  void share_out(int64_t t) {
+    shares_.clear();
+    int64_t first = 0;
+    for (int64_t slice = 0; slice < model_.slices; ++slice) {
+      const Run whole = wavefront(t, slice, height_, width_);
+      for (int64_t i = 0; i < whole.count; i += kBatch) {
+        const int64_t count = std::min(kBatch, whole.count - i);
+        shares_.push_back({whole.part(i, count), first, 0});
+        first += count * model_.slice_channels;
+      }
+    }
+    if (first > static_cast<int64_t>(picks_.coded.size())) picks_.resize(first);
+  }
+
+  void step(int64_t t, const ContextModel& context, const Field& field, int16_t* y) {
+    share_out(t);
+    team_.for_each(static_cast<int64_t>(shares_.size()), [&](int64_t item, int64_t member) {
+      Share& share = shares_[shares_.size() - 1 - item];  // the costliest slices first
+      context.parameters(share.run, spaces_[member], field);
+      pick(field, share);
+    });
+    read();
+    const int16_t* next = values_.data();
+    for (const Share& share : shares_) next = place(share, next, y);
+  }
+
+  void pick(const Field& field, Share& share) {
+    int64_t i = share.first, n = share.first;
+    for (int64_t p = 0; p < share.run.count; ++p) {
+      const int64_t at = latents_at(share.run, p);
+      for (int64_t c = 0; c < model_.slice_channels; ++c, ++i) {
+        n = picks_.pick(model_.tables, table_of(model_, field.mu[at + c], field.indexes[at + c]), i,
+                        n);
+      }
+    }
+    share.coded = n - share.first;
+  }
+
+  // The coded latents of all shares -> values_.
+  void read() {
+    int64_t n = 0;
+    for (const Share& share : shares_) {
+      std::copy_n(&picks_.tables[share.first], share.coded, &picks_.tables[n]);
+      std::copy_n(&picks_.bases[share.first], share.coded, &picks_.bases[n]);
+      n += share.coded;
+    }
+    values_.resize(std::max<size_t>(values_.size(), n + 1));
+    reader_.get(model_.tables, picks_.tables.data(), picks_.bases.data(), n, values_.data());
+  }
+
+  // Puts a share's latents where they belong; returns the next coded value.
+  const int16_t* place(const Share& share, const int16_t* next, int16_t* y) {
+    const int64_t channels = model_.slice_channels, area = height_ * width_;
+    int64_t i = share.first;
+    for (int64_t p = 0; p < share.run.count; ++p) {
+      const auto [row, column] = share.run.position(p);
+      const int64_t at = latents_at(share.run, p), first = share.run.slice * channels;
+      int16_t* known = plane_.at(share.run.slice, row, column);
+      for (int64_t c = 0; c < channels; ++c, ++i) {
+        const bool coded = picks_.coded[i];
+        y[at + c] = coded ? *next : picks_.sure[i];
+        next += coded;
+        if (!coded && !differences_.empty()) {
+          const int64_t index = z_latents_ + (first + c) * area + row * width_ + column;
+          y[at + c] = with_exception(y[at + c], index);
+        }
+        known[c] = clamp_activation(y[at + c]);
+      }
+    }
+    return next;
+  }
+
+  // Where the latents of a slice begin in [height, width, M].
+  int64_t latents_at(const Run& run, int64_t i) const {
+    const auto [row, column] = run.position(i);
+    return (row * width_ + column) * model_.y_channels + run.slice * model_.slice_channels;
+  }
+
+  const Model& model_;
+  const int64_t height_, width_, quality_, z_latents_;
+  const Affine affine_;
+  Team& team_;
+  std::vector<Workspace> spaces_;
   Reader reader_;
-  std::vector<int16_t> differences_;  // of each latent in z, then y; mostly 0
+  const std::vector<int16_t> differences_;  // empty if there are no exceptions
   int64_t unused_;
+  Plane plane_;
+  std::vector<Share> shares_;
+  Picks picks_;
+  std::vector<int16_t> values_;
 };
-
-std::vector<int16_t> decode_z(const Model& model, int64_t quality, int64_t latents,
-                              Source& source) {
-  std::vector<int16_t> z(latents);
-  const int64_t area = latents / model.z_channels;
-  for (int64_t i = 0; i < latents; ++i) {
-    const int64_t channel = i / area;
-    z[i] = source.get({model.z_table(quality) + static_cast<int32_t>(channel), 0}, i);
-  }
-  return z;
-}
-
-// Everything that becomes known at the same time t: `runs`, in the order of the stream.
-void list_runs(const Model& model, int64_t t, int64_t height, int64_t width,
-               std::vector<Run>& runs) {
-  runs.clear();
-  for (int64_t slice = 0; slice < model.slices; ++slice) {
-    const Run whole = wavefront(t, slice, height, width);
-    for (int64_t i = 0; i < whole.count; i += kBatch) {
-      Run run = whole;
-      run.row += i;
-      run.column -= kRowStep * i;
-      run.count = std::min(kBatch, whole.count - i);
-      runs.push_back(run);
-    }
-  }
-}
-
-void decode_run(const Model& model, const Run& run, const Field& field, int64_t z_latents,
-                Source& source, Plane& plane, int16_t* y) {
-  const int64_t area = plane.height * plane.width, first = run.slice * model.slice_channels;
-  for (int64_t i = 0; i < run.count; ++i) {
-    const int64_t row = run.row + i * run.row_step, column = run.column + i * run.column_step;
-    int8_t* known = plane.at(row, column) + first;
-    int64_t at = first * area + row * plane.width + column;
-    for (int64_t c = 0; c < model.slice_channels; ++c, at += area) {
-      y[at] = source.get(table_of(model, field.mu[at], field.indexes[at]), z_latents + at);
-      known[c] = clamp_activation(y[at]);
-    }
-  }
-}
 
 }  // namespace
 
@@ -94,30 +191,8 @@ Decoded decode(const Model& model, const Stream& stream, int64_t height, int64_t
                int64_t quality, int64_t threads) {
   check_layout(stream.lanes, stream.groups);
   check_size(model, height, width);
-  const Affine affine = model.affine_at(quality);
-  const int64_t before = z_latents(model, height, width),
-                latents = model.y_channels * height * width;
   Team team(team_size(threads));
-  std::vector<Workspace> spaces(team.size(), model.workspace());
-  Source source(model.tables, stream, before + latents);
-  Decoded out;
-  out.z = decode_z(model, quality, before, source);
-  const Plane hyper = hyper_synthesis(model, affine, out.z.data(), height, width, team, spaces);
-  out.parameters = blank_parameters(model, hyper);
-  out.y.resize(latents);
-  Plane plane(height, width, model.y_channels, kContextPad);
-  const Field field{out.parameters.mu.data(), out.parameters.indexes.data()};
-  std::vector<Run> runs;
-  for (int64_t t = 0; t < wavefront_steps(model.slices, height, width); ++t) {
-    list_runs(model, t, height, width, runs);
-    team.for_each(static_cast<int64_t>(runs.size()), [&](int64_t item, int64_t member) {
-      const Run& run = runs[runs.size() - 1 - item];  // the costliest slices first
-      context_parameters(model, affine, plane, hyper, run, spaces[member], field);
-    });
-    for (const Run& run : runs) decode_run(model, run, field, before, source, plane, out.y.data());
-  }
-  source.finish();
-  return out;
+  return Decoder(model, stream, height, width, quality, team).decode();
 }
 
 }  // namespace mcm

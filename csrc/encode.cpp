@@ -31,13 +31,14 @@ Coding code(const Model& model, const int16_t* y, const int16_t* z, int64_t heig
     const int32_t table = z_table + static_cast<int32_t>(i / z_area);
     coding.add(model.tables, {table, 0}, i, z[i]);
   }
-  for_each_latent(model.slices, model.slice_channels, height, width,
-                  [&](int64_t channel, int64_t row, int64_t column) {
-                    const int64_t i = (channel * height + row) * width + column;
-                    coding.add(model.tables,
-                               table_of(model, parameters.mu[i], parameters.indexes[i]), before + i,
-                               y[i]);
-                  });
+  const int64_t channels = model.slice_channels, area = height * width;
+  for_each_position(model.slices, height, width, [&](int64_t slice, int64_t row, int64_t column) {
+    int64_t i = slice * channels * area + row * width + column;
+    for (int64_t c = 0; c < channels; ++c, i += area) {
+      coding.add(model.tables, table_of(model, parameters.mu[i], parameters.indexes[i]), before + i,
+                 y[i]);
+    }
+  });
   std::sort(coding.exceptions.begin(), coding.exceptions.end());
   return coding;
 }

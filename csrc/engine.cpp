@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "context.h"
 #include "errors.h"
 #include "hyper.h"
 #include "team.h"
+#include "transpose.h"
 #include "wavefront.h"
 
 namespace mcm {
@@ -33,16 +35,19 @@ int64_t z_latents(const Model& model, int64_t height, int64_t width) {
   return model.z_channels * ((height + 3) / 4) * ((width + 3) / 4);
 }
 
-Parameters blank_parameters(const Model& model, const Plane& hyper) {
+Parameters blank_parameters(const Model& model, int64_t height, int64_t width) {
+  const int64_t latents = model.y_channels * height * width;
+  return {std::vector<int16_t>(latents), std::vector<uint8_t>(latents), {}};
+}
+
+Parameters planar(Parameters&& found, const Plane& hyper, Team& team) {
   const int64_t area = hyper.height * hyper.width;
-  Parameters parameters{std::vector<int16_t>(model.y_channels * area),
-                        std::vector<uint8_t>(model.y_channels * area),
-                        std::vector<int8_t>(hyper.channels * area)};
-  for (int64_t c = 0; c < hyper.channels; ++c) {
-    int8_t* to = &parameters.hyper[c * area];
-    for (int64_t i = 0; i < area; ++i) to[i] = hyper.values[i * hyper.channels + c];
-  }
-  return parameters;
+  const int64_t channels = static_cast<int64_t>(found.mu.size()) / area;
+  Parameters out{transposed(found.mu, area, channels, team),
+                 transposed(found.indexes, area, channels, team),
+                 std::vector<int8_t>(hyper.channels * area)};
+  transpose(hyper.values.data(), area, hyper.channels, hyper.stride, out.hyper.data(), team);
+  return out;
 }
 
 Parameters parameters(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
@@ -52,17 +57,19 @@ Parameters parameters(const Model& model, const int16_t* y, const int16_t* z, in
   Team team(std::min(team_size(threads), height * model.slices));
   std::vector<Workspace> spaces(team.size(), model.workspace());
   const Plane hyper = hyper_synthesis(model, affine, z, height, width, team, spaces);
-  const Plane plane = clamped_plane(y, model.y_channels, height, width, kContextPad);
-  Parameters parameters = blank_parameters(model, hyper);
-  const Field field{parameters.mu.data(), parameters.indexes.data()};
+  const Plane plane =
+      clamped_plane(y, model.slices, model.slice_channels, height, width, kContextPad);
+  const ContextModel context(model, affine, plane, hyper);
+  Parameters found = blank_parameters(model, height, width);
+  const Field field{found.mu.data(), found.indexes.data()};
   team.for_each(height * model.slices, [&](int64_t item, int64_t member) {
-    const int64_t slice = item / height, row = item % height;
+    const Run whole{item / height, item % height, 0, width, 0, 1};
     for (int64_t column = 0; column < width; column += kBatch) {
-      const Run run{slice, row, column, std::min(kBatch, width - column), 0, 1};
-      context_parameters(model, affine, plane, hyper, run, spaces[member], field);
+      const Run run = whole.part(column, std::min(kBatch, width - column));
+      context.parameters(run, spaces[member], field);
     }
   });
-  return parameters;
+  return planar(std::move(found), hyper, team);
 }
 
 }  // namespace mcm

@@ -11,6 +11,7 @@
 #include "coder.h"
 #include "model.h"
 #include "plane.h"
+#include "team.h"
 
 namespace mcm {
 
@@ -46,8 +47,11 @@ void check_size(const Model& model, int64_t height, int64_t width);
 
 int64_t z_latents(const Model& model, int64_t height, int64_t width);
 
-// All of them zero, and the features of `hyper`.
-Parameters blank_parameters(const Model& model, const Plane& hyper);
+// mu and indexes, all zero; no features.
+Parameters blank_parameters(const Model& model, int64_t height, int64_t width);
+
+// mu and indexes [height, width, M] -> all planar, with the features of `hyper`.
+Parameters planar(Parameters&& found, const Plane& hyper, Team& team);
 
 // How many threads to start; std::invalid_argument unless at least 1 are wanted.
 int64_t team_size(int64_t threads);

@@ -1,10 +1,20 @@
-// One integer layer (FORMAT.md, section 3): weights int8, activations int8 in -127..127.
+// One integer layer (FORMAT.md, section 3): weights int8, activations in -127..127.
 //
 //   acc = sum of weight * activation            int32; |acc| < 2^31, proved by Model
 //   v   = floor((acc * m + b) / 2^24)           int64; |acc * m + b| < 2^55; rounding is part of b
 //   a   = clamp(max(v, (v + 2) >> 2), -127, 127)
 //
-// Both operands are widened to int16: products of pairs then add up in 32 bits (pmaddwd).
+// |v| < 2^31, so that the low 32 bits of a logical shift are v too.
+//
+// Packing, the same for every kernel:
+//
+//   * Activations are int16: a multiply-add of pairs (pmaddwd) is then exact.
+//   * A position's inputs are a few spans of consecutive pairs of activations. Where they lie
+//     relative to the position is the same for all positions (plane.h), so nothing is gathered.
+//   * weight[block][pair][16 outputs][2 inputs], int8: one pair of activations meets 16 outputs
+//   with
+//     32 bytes. Pairs follow the spans; outputs may be permuted (`source`). What pads the inputs to
+//     pairs and the outputs to blocks has weight, multiplier and bias zero.
 #pragma once
 
 #include <algorithm>
@@ -15,23 +25,32 @@ namespace mcm {
 
 constexpr int kScaleBits = 24;
 constexpr int kMaxActivation = 127;
-constexpr int64_t kAlign = 16;  // layers' inputs and outputs are padded with zeros to multiples
-constexpr int64_t kBatch = 8;   // positions that share one reading of the weights
+constexpr int64_t kBlock = 16;
+constexpr int64_t kNone = -1;
 
-// Multiplier and bias of every output of every layer, at one quality.
+// Multiplier and bias of every packed output of every layer, at one quality.
 struct Affine {
-  std::vector<int32_t> multiplier;  // [T]
-  std::vector<int64_t> bias;        // [T]
+  std::vector<int32_t> multiplier;
+  std::vector<int64_t> bias;
 };
 
 struct Layer {
-  int64_t outputs = 0, inputs = 0;
-  int64_t rows = 0, stride = 0;  // both, padded
-  int64_t first = 0;             // where its outputs begin in Affine
-  std::vector<int16_t> weight;   // [rows, stride]
+  int64_t outputs = 0;
+  int64_t rows = 0, pairs = 0;     // packed outputs, a multiple of kBlock, and pairs of inputs
+  int64_t first = 0;               // where its rows begin in Affine
+  std::vector<int64_t> source;     // [rows]: the output of a packed row, or kNone
+  std::vector<int64_t> magnitude;  // [rows]: sum of |weight|
+  std::vector<int8_t> weight;      // [rows / kBlock, pairs, kBlock, 2]
 };
 
-inline int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
+inline int64_t rounded_up(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+// weight [outputs, inputs] in C order. Packed row r is output rows[r], packed input i is input
+// columns[i]; either may be kNone. An even number of columns.
+Layer pack(const int8_t* weight, int64_t outputs, int64_t inputs, std::vector<int64_t> rows,
+           const std::vector<int64_t>& columns);
 
 inline int8_t clamp_activation(int32_t v) {
   return static_cast<int8_t>(std::clamp(v, -kMaxActivation, kMaxActivation));
@@ -42,26 +61,5 @@ inline int32_t requantize(int32_t acc, int32_t multiplier, int64_t bias) {
 }
 
 inline int8_t activate(int32_t v) { return clamp_activation(std::max(v, (v + 2) >> 2)); }
-
-// acc[p, o] = sum over i of weight[o, i] * x[p, i]; x is [count, stride], acc [count, rows].
-void accumulate(const Layer& layer, const int16_t* x, int64_t count, int32_t* acc);
-
-// The buffers of one thread: a batch of inputs and sums of any layer of one model.
-struct Workspace {
-  std::vector<int16_t> patch, hidden;  // [kBatch, largest stride]
-  std::vector<int32_t> acc;            // [kBatch, most rows]
-  Workspace(int64_t stride, int64_t rows)
-      : patch(kBatch * stride), hidden(kBatch * stride), acc(kBatch * rows) {}
-};
-
-// Widens `count` activations; returns the end of what it wrote.
-inline int16_t* gather(const int8_t* from, int64_t count, int16_t* to) {
-  for (int64_t i = 0; i < count; ++i) to[i] = from[i];
-  return to + count;
-}
-
-inline void pad_inputs(const Layer& layer, int16_t* x) {
-  std::fill(x + layer.inputs, x + layer.stride, int16_t{0});
-}
 
 }  // namespace mcm

@@ -1,8 +1,11 @@
 #include "model.h"
 
 #include <cstdlib>
+#include <numeric>
+#include <utility>
 
 #include "errors.h"
+#include "plane.h"
 
 namespace mcm {
 namespace {
@@ -50,37 +53,49 @@ const T* values(const Tensor& tensor) {
   return static_cast<const T*>(tensor.data);
 }
 
-// Weights [outputs, channels, taps] (tap_last) or [outputs, taps, channels] -> the latter, padded.
-Layer pack(const Tensor& tensor, int64_t channels, bool tap_last) {
-  int64_t size = 1;
-  for (const int64_t n : tensor.shape) size *= n;
-  Layer layer;
-  layer.outputs = tensor.shape[0];
-  layer.inputs = size / layer.outputs;
-  layer.rows = padded(layer.outputs);
-  layer.stride = padded(layer.inputs);
-  layer.weight.resize(layer.rows * layer.stride);
-  const int8_t* from = values<int8_t>(tensor);
-  const int64_t taps = layer.inputs / channels;
-  for (int64_t o = 0; o < layer.outputs; ++o) {
-    for (int64_t i = 0; i < layer.inputs; ++i) {
-      const int64_t to = tap_last ? i % taps * channels + i / taps : i;
-      layer.weight[o * layer.stride + to] = from[o * layer.inputs + i];
+std::vector<int64_t> counted(int64_t n, int64_t length) {
+  std::vector<int64_t> numbers(length, kNone);
+  std::iota(numbers.begin(), numbers.begin() + n, 0);
+  return numbers;
+}
+
+// 3x3 over a plane's channels: [outputs, channels, tap] -> (tap, channel). With depth-to-space the
+// outputs of one part stand together: row part * outputs / 4 + c is output 4 c + part.
+Layer load_convolution(const Tensors& tensors, const std::string& name, int64_t channels,
+                       bool depth_to_space) {
+  const Tensor& weight = tensor<int8_t>(tensors, name, {kAny, channels, 3, 3});
+  const int64_t outputs = weight.shape[0], width = plane_stride(channels);
+  require(!depth_to_space || outputs % 4 == 0, name + " needs a multiple of 4 outputs");
+  std::vector<int64_t> rows = counted(outputs, outputs), columns(9 * width, kNone);
+  for (int64_t row = 0; depth_to_space && row < outputs; ++row) {
+    rows[row] = row % (outputs / 4) * 4 + row / (outputs / 4);
+  }
+  for (int64_t i = 0; i < 9 * channels; ++i)
+    columns[i / channels * width + i % channels] = i % channels * 9 + i / channels;
+  return pack(values<int8_t>(weight), outputs, 9 * channels, std::move(rows), columns);
+}
+
+// Taps over the planes of `slices`: [outputs, tap, slice, channel] -> (slice, tap, channel).
+Layer load_taps(const Tensors& tensors, const std::string& name, int64_t taps, int64_t slices,
+                int64_t channels) {
+  const Tensor& weight = tensor<int8_t>(tensors, name, {kAny, taps, slices * channels});
+  const int64_t outputs = weight.shape[0], width = plane_stride(channels);
+  std::vector<int64_t> columns(slices * taps * width, kNone);
+  for (int64_t slice = 0; slice < slices; ++slice) {
+    for (int64_t i = 0; i < taps * channels; ++i) {
+      const int64_t tap = i / channels, channel = i % channels;
+      columns[(slice * taps + tap) * width + channel] = (tap * slices + slice) * channels + channel;
     }
   }
-  return layer;
+  return pack(values<int8_t>(weight), outputs, taps * slices * channels, counted(outputs, outputs),
+              columns);
 }
 
-Layer convolution(const Tensors& tensors, const std::string& name, int64_t channels) {
-  return pack(tensor<int8_t>(tensors, name, {kAny, channels, 3, 3}), channels, true);
-}
-
-Layer taps(const Tensors& tensors, const std::string& name, int64_t count, int64_t channels) {
-  return pack(tensor<int8_t>(tensors, name, {kAny, count, channels}), channels, false);
-}
-
-Layer matrix(const Tensors& tensors, const std::string& name, int64_t outputs, int64_t inputs) {
-  return pack(tensor<int8_t>(tensors, name, {outputs, inputs}), inputs, false);
+Layer load_matrix(const Tensors& tensors, const std::string& name, int64_t outputs,
+                  int64_t inputs) {
+  const Tensor& weight = tensor<int8_t>(tensors, name, {outputs, inputs});
+  return pack(values<int8_t>(weight), weight.shape[0], inputs,
+              counted(weight.shape[0], weight.shape[0]), counted(inputs, rounded_up(inputs, 2)));
 }
 
 Slice load_slice(const Tensors& tensors, int64_t k, int64_t channels, int64_t hyper_channels) {
@@ -90,13 +105,13 @@ Slice load_slice(const Tensors& tensors, int64_t k, int64_t channels, int64_t hy
   for (int64_t i = 0; i < kContexts; ++i) {
     const std::string size = std::to_string(2 * i + 3);
     slice.context[i] =
-        taps(tensors, name + "context" + size + ".weight", 2 * (i + 1) * (i + 2), channels);
+        load_taps(tensors, name + "context" + size + ".weight", 2 * (i + 1) * (i + 2), 1, channels);
     inputs += slice.context[i].outputs;
   }
-  if (k > 0) slice.previous = taps(tensors, name + "previous.weight", 9, k * channels);
+  if (k > 0) slice.previous = load_taps(tensors, name + "previous.weight", 9, k, channels);
   inputs += slice.previous.outputs;
-  slice.hidden = matrix(tensors, name + "hidden.weight", kAny, inputs);
-  slice.head = matrix(tensors, name + "head.weight", 2 * channels, slice.hidden.outputs);
+  slice.hidden = load_matrix(tensors, name + "hidden.weight", kAny, inputs);
+  slice.head = load_matrix(tensors, name + "head.weight", 2 * channels, slice.hidden.outputs);
   return slice;
 }
 
@@ -124,8 +139,7 @@ void Model::load_layers(const Tensors& tensors) {
   int64_t channels = z_channels;
   for (int64_t i = 0; i < 3; ++i) {
     const std::string name = "hyper." + std::to_string(i) + ".weight";
-    hyper[i] = convolution(tensors, name, channels);
-    require(i == 2 || hyper[i].outputs % 4 == 0, name + " needs a multiple of 4 outputs");
+    hyper[i] = load_convolution(tensors, name, channels, i < 2);
     channels = i == 2 ? hyper[i].outputs : hyper[i].outputs / 4;
   }
   hyper_channels = channels;
@@ -141,10 +155,13 @@ void Model::load_affine(const Tensors& tensors) {
     layers.insert(layers.end(), {&s.previous, &s.hidden, &s.head});
   }
   for (Layer* layer : layers) {
-    layer->first = outputs_;
+    layer->first = static_cast<int64_t>(order_.size());
+    for (const int64_t source : layer->source) {
+      order_.push_back(source == kNone ? kNone : outputs_ + source);
+    }
     outputs_ += layer->outputs;
-    max_stride = std::max(max_stride, layer->stride);
-    max_rows = std::max(max_rows, layer->rows);
+    max_inputs_ = std::max(max_inputs_, 2 * layer->pairs);
+    max_rows_ = std::max(max_rows_, layer->rows);
   }
   const Tensor& multiplier = tensor<int32_t>(tensors, "multiplier", {kAny, outputs_});
   levels = multiplier.shape[0];
@@ -157,18 +174,16 @@ void Model::load_affine(const Tensors& tensors) {
 }
 
 void Model::prove_bounds(const Layer& layer) const {
-  for (int64_t o = 0; o < layer.outputs; ++o) {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < layer.stride; ++i) {
-      sum += kMaxActivation * std::abs(layer.weight[o * layer.stride + i]);
-    }
+  for (int64_t row = 0; row < layer.rows; ++row) {
+    const int64_t output = order_[layer.first + row], sum = kMaxActivation * layer.magnitude[row];
+    if (output == kNone) continue;
     require(sum < kAccLimit, "a sum of weights may overflow 32 bits");
     for (int64_t level = 0; level < levels; ++level) {
-      const int64_t at = level * outputs_ + layer.first + o;
+      const int64_t at = level * outputs_ + output;
       const int64_t multiplier = std::abs(int64_t{multiplier_[at]}), bias = bias_[at];
       require(bias > -kProductLimit && bias < kProductLimit &&
                   sum * multiplier + std::abs(bias) < kProductLimit,
-              "multiplier and bias of output " + std::to_string(layer.first + o) + " at level " +
+              "multiplier and bias of output " + std::to_string(output) + " at level " +
                   std::to_string(level) + " may overflow");
     }
   }
@@ -202,13 +217,13 @@ Affine Model::affine_at(int64_t quality) const {
   const int64_t level = std::min(position / kMaxQuality, levels - 2);
   const int64_t f = position - kMaxQuality * level;
   Affine affine;
-  affine.multiplier.reserve(outputs_);
-  affine.bias.reserve(outputs_);
-  for (int64_t i = level * outputs_; i < (level + 1) * outputs_; ++i) {
-    const int64_t next = i + outputs_;
-    affine.multiplier.push_back(
-        static_cast<int32_t>(interpolate(multiplier_[i], multiplier_[next], f)));
-    affine.bias.push_back(interpolate(bias_[i], bias_[next], f));
+  affine.multiplier.resize(order_.size());
+  affine.bias.resize(order_.size());
+  for (size_t i = 0; i < order_.size(); ++i) {
+    if (order_[i] == kNone) continue;
+    const int64_t at = level * outputs_ + order_[i], next = at + outputs_;
+    affine.multiplier[i] = static_cast<int32_t>(interpolate(multiplier_[at], multiplier_[next], f));
+    affine.bias[i] = interpolate(bias_[at], bias_[next], f);
   }
   return affine;
 }

@@ -8,6 +8,7 @@
 
 #include "layer.h"
 #include "tables.h"
+#include "workspace.h"
 
 namespace mcm {
 
@@ -37,7 +38,6 @@ struct Model {
   Tables tables;
   std::vector<int8_t> shift;   // [I]
   std::vector<int32_t> first;  // [I]
-  int64_t max_stride = 0, max_rows = 0;
 
   // Copies what it needs. std::invalid_argument if anything is missing, of a wrong type or shape,
   // or out of the bounds that keep every later sum and every table access in range.
@@ -47,7 +47,7 @@ struct Model {
   Affine affine_at(int64_t quality) const;
   // The number of the table of z's first channel.
   int32_t z_table(int64_t quality) const;
-  Workspace workspace() const { return Workspace(max_stride, max_rows); }
+  Workspace workspace() const { return Workspace(max_inputs_, max_rows_); }
 
  private:
   void load_layers(const Tensors& tensors);
@@ -55,7 +55,9 @@ struct Model {
   void load_tables(const Tensors& tensors);
   void prove_bounds(const Layer& layer) const;
 
-  int64_t outputs_ = 0;              // T
+  int64_t outputs_ = 0;         // T
+  std::vector<int64_t> order_;  // [all packed rows]: 0..T - 1, or kNone
+  int64_t max_inputs_ = 0, max_rows_ = 0;
   std::vector<int32_t> multiplier_;  // [levels, T]
   std::vector<int64_t> bias_;        // [levels, T]
 };
@@ -72,7 +74,7 @@ struct Selection {
 
 inline Selection table_of(const Model& model, int16_t mu, uint8_t index) {
   const int s = model.shift[index];
-  const int32_t k = s == 0 ? mu : (mu + (1 << (s - 1))) >> s;
+  const int32_t k = (mu + (1 << s >> 1)) >> s;
   return {model.first[index] + (k & ((1 << (4 - s)) - 1)), k >> (4 - s)};
 }
 

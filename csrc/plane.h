@@ -4,41 +4,75 @@
 #include <vector>
 
 #include "layer.h"
+#include "product.h"
 
 namespace mcm {
 
-// Activations, channels last, zeros all around: taps are contiguous runs of channels.
-struct Plane {
-  int64_t height, width, channels, pad;
-  std::vector<int8_t> values;  // [height + 2 pad, width + 2 pad, channels]
+// How far apart a plane's positions lie: its channels come in pairs.
+inline int64_t plane_stride(int64_t channels) { return rounded_up(channels, 2); }
 
-  Plane(int64_t height, int64_t width, int64_t channels, int64_t pad)
-      : height(height),
+// Activations, channels last, zeros all around; one after the other for each slice. A row of taps
+// is one span.
+struct Plane {
+  int64_t slices, height, width, channels, pad, stride;
+  std::vector<int16_t> values;  // [slices, height + 2 pad, width + 2 pad, stride]
+
+  Plane(int64_t slices, int64_t height, int64_t width, int64_t channels, int64_t pad)
+      : slices(slices),
+        height(height),
         width(width),
         channels(channels),
         pad(pad),
-        values((height + 2 * pad) * (width + 2 * pad) * channels) {}
+        stride(plane_stride(channels)),
+        values(slices * (height + 2 * pad) * (width + 2 * pad) * stride) {}
+
+  int64_t row_step() const { return (width + 2 * pad) * stride; }
+  int64_t slice_step() const { return (height + 2 * pad) * row_step(); }
 
   // row in -pad..height + pad - 1, column likewise.
-  int8_t* at(int64_t row, int64_t column) {
-    return &values[((row + pad) * (width + 2 * pad) + column + pad) * channels];
+  int16_t* at(int64_t slice, int64_t row, int64_t column) {
+    return &values[slice * slice_step() + (row + pad) * row_step() + (column + pad) * stride];
   }
-  const int8_t* at(int64_t row, int64_t column) const {
-    return const_cast<Plane*>(this)->at(row, column);
+  const int16_t* at(int64_t slice, int64_t row, int64_t column) const {
+    return const_cast<Plane*>(this)->at(slice, row, column);
   }
 };
 
-// latents [channels, height, width], clamped to -127..127.
-inline Plane clamped_plane(const int16_t* latents, int64_t channels, int64_t height, int64_t width,
-                           int64_t pad) {
-  Plane plane(height, width, channels, pad);
-  for (int64_t c = 0; c < channels; ++c) {
+// latents [slices, channels, height, width], clamped to -127..127.
+inline Plane clamped_plane(const int16_t* latents, int64_t slices, int64_t channels, int64_t height,
+                           int64_t width, int64_t pad) {
+  Plane plane(slices, height, width, channels, pad);
+  for (int64_t c = 0; c < slices * channels; ++c) {
     for (int64_t row = 0; row < height; ++row) {
-      int8_t* to = plane.at(row, 0) + c;
-      for (int64_t i = 0; i < width; ++i) to[i * channels] = clamp_activation(*latents++);
+      int16_t* to = plane.at(c / channels, row, 0) + c % channels;
+      for (int64_t i = 0; i < width; ++i) to[i * plane.stride] = clamp_activation(*latents++);
     }
   }
   return plane;
+}
+
+// Windows: where the taps of a position lie, in raster order.
+
+// The masked window of this radius: the rows above, and what is left of the position.
+inline std::vector<Span> masked_window(const Plane& plane, int64_t radius) {
+  std::vector<Span> spans;
+  for (int64_t dy = -radius; dy <= 0; ++dy) {
+    const int64_t taps = dy < 0 ? 2 * radius + 1 : radius;
+    spans.push_back({dy * plane.row_step() - radius * plane.stride, taps * plane.stride / 2});
+  }
+  return spans;
+}
+
+// 3x3, in each of the first `slices` slices; a position is one of slice 0.
+inline std::vector<Span> square_window(const Plane& plane, int64_t slices) {
+  std::vector<Span> spans;
+  for (int64_t slice = 0; slice < slices; ++slice) {
+    for (int64_t dy = -1; dy <= 1; ++dy) {
+      const int64_t offset = slice * plane.slice_step() + dy * plane.row_step();
+      spans.push_back({offset - plane.stride, 3 * plane.stride / 2});
+    }
+  }
+  return spans;
 }
 
 }  // namespace mcm

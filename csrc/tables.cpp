@@ -5,8 +5,7 @@
 namespace mcm {
 
 Tables::Tables(const int16_t* cdf, int64_t cdf_size, const int32_t* start, const int32_t* minimum,
-               int64_t count)
-    : start_{0}, minimum_(minimum, minimum + count) {
+               int64_t count) {
   require(count > 0 && start[0] == 0, "tables.start must begin with 0");
   require(count < INT32_MAX / kHints && cdf_size < INT32_MAX - count, "too many tables");
   for (int64_t t = 0; t < count; ++t) {
@@ -21,19 +20,23 @@ Tables::Tables(const int16_t* cdf, int64_t cdf_size, const int32_t* start, const
       require(cdf[start[t] + e] > cdf[start[t] + e - 1], name + " is not strictly increasing");
     }
     require(cdf[start[t] + size - 1] < int32_t{kSlots}, name + " does not end below 2^14");
-    add(cdf + start[t], static_cast<int32_t>(size));
+    add(cdf + start[t], static_cast<int32_t>(size), minimum[t]);
   }
   require(start[count] == cdf_size, "tables.start does not end with the size of tables.cdf");
 }
 
-void Tables::add(const int16_t* cdf, int32_t size) {
-  cdf_.insert(cdf_.end(), cdf, cdf + size);
-  cdf_.push_back(static_cast<uint16_t>(kSlots));
-  start_.push_back(static_cast<int32_t>(cdf_.size()));
+void Tables::add(const int16_t* cdf, int32_t size, int32_t minimum) {
+  const int32_t first = static_cast<int32_t>(entries_.size());
+  const auto edge = [&](int32_t e) { return e < size ? static_cast<uint64_t>(cdf[e]) : kSlots; };
+  table_.push_back({first, minimum, static_cast<uint32_t>(size - 1)});
+  for (int32_t e = 0; e < size; ++e) {
+    const uint64_t value = static_cast<uint16_t>(minimum + e);
+    entries_.push_back(edge(e) | edge(e + 1) << 16 | edge(e + 2) << 32 | value << 48);
+  }
   int32_t entry = 0;
   for (int64_t i = 0; i < kHints; ++i) {
-    while (entry + 1 < size && cdf[entry + 1] <= i << kHintShift) ++entry;
-    hint_.push_back(static_cast<uint16_t>(entry));
+    while (edge(entry + 1) <= static_cast<uint64_t>(i << kHintShift)) ++entry;
+    hints_.push_back(first + entry);
   }
 }
 

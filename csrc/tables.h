@@ -2,8 +2,21 @@
 //
 // Entry e of a table stands for the value base + minimum + e, modulo 2^16 into -32768..32767; the
 // last entry is the escape. A table with two entries is 'certain': its latents are not coded.
+//
+// Packing: all entries of all tables in one array, 8 bytes each, so that one load tells a slot's
+// entry from its successor:
+//
+//   bits 0..15   start
+//   bits 16..31  next   = start + frequency; 2^14 in the escape, and only there
+//   bits 32..47  after  = the next entry's `next`
+//   bits 48..63  minimum + e
+//
+// and for each table and each 2^7 slots the number of the entry that holds the first of them. A
+// slot's entry is then that one, its successor, or (rarely) one further on. What is used of them is
+// tens of KB.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -13,47 +26,53 @@ namespace mcm {
 
 class Tables {
  public:
+  static constexpr int kHintShift = 7;
+  static constexpr int64_t kHints = kSlots >> kHintShift;
+
   Tables() = default;
   // cdf [cdf_size], start [count + 1], minimum [count]; std::invalid_argument if a table is
   // unsound.
   Tables(const int16_t* cdf, int64_t cdf_size, const int32_t* start, const int32_t* minimum,
          int64_t count);
 
-  int64_t count() const { return static_cast<int64_t>(minimum_.size()); }
-  int32_t entries(int32_t table) const { return start_[table + 1] - start_[table] - 1; }
-  bool certain(int32_t table) const { return entries(table) == 2; }
-  int32_t minimum(int32_t table) const { return minimum_[table]; }
+  int64_t count() const { return static_cast<int64_t>(table_.size()); }
+  bool certain(int32_t table) const { return table_[table].escape == 1; }
+  int32_t minimum(int32_t table) const { return table_[table].minimum; }
 
-  uint32_t start(int32_t table, int32_t entry) const { return cdf_[start_[table] + entry]; }
-  uint32_t frequency(int32_t table, int32_t entry) const {
-    const uint16_t* edge = &cdf_[start_[table] + entry];
-    return edge[1] - edge[0];
+  // The entry, as packed above, of `symbol` (a value less base): the escape if the table does not
+  // hold it.
+  uint64_t entry_of(int32_t table, int32_t symbol) const {
+    const Table& t = table_[table];
+    const uint32_t entry = static_cast<uint32_t>(symbol - t.minimum);
+    return entries_[t.first + std::min(entry, t.escape)];
   }
 
-  // The entry of `symbol` (a value less base): the escape if the table does not hold it.
-  int32_t entry_of(int32_t table, int32_t symbol) const {
-    const int32_t escape = entries(table) - 1, entry = symbol - minimum_[table];
-    return entry >= 0 && entry < escape ? entry : escape;
+  // The entry with start <= slot < next.
+  uint64_t find(int32_t table, uint32_t slot) const {
+    const uint64_t* entry = &entries_[hints_[table * kHints + (slot >> kHintShift)]];
+    while (next(*entry) <= slot) ++entry;
+    return *entry;
   }
 
-  // The entry with start <= slot < start + frequency.
-  int32_t find(int32_t table, uint32_t slot) const {
-    const uint16_t* edge = &cdf_[start_[table]];
-    int32_t entry = hint_[table * kHints + (slot >> kHintShift)];
-    while (edge[entry + 1] <= slot) ++entry;
-    return entry;
-  }
+  static uint32_t start(uint64_t entry) { return entry & 0xFFFF; }
+  static uint32_t next(uint64_t entry) { return entry >> 16 & 0xFFFF; }
+  static int16_t value(uint64_t entry) { return static_cast<int16_t>(entry >> 48); }
+  static bool escape(uint64_t entry) { return next(entry) == kSlots; }
+
+  const uint64_t* entries() const { return entries_.data(); }
+  const int32_t* hints() const { return hints_.data(); }  // [count, kHints]
 
  private:
-  static constexpr int kHintShift = 8;
-  static constexpr int64_t kHints = kSlots >> kHintShift;
+  struct Table {
+    int32_t first, minimum;
+    uint32_t escape;  // the last entry
+  };
 
-  void add(const int16_t* cdf, int32_t size);
+  void add(const int16_t* cdf, int32_t size, int32_t minimum);
 
-  std::vector<uint16_t> cdf_;     // each table followed by its end, 2^14
-  std::vector<uint16_t> hint_;    // [count, kHints]: the entry that holds slot 256 i
-  std::vector<int32_t> start_;    // [count + 1]
-  std::vector<int32_t> minimum_;  // [count]
+  std::vector<Table> table_;
+  std::vector<uint64_t> entries_;
+  std::vector<int32_t> hints_;
 };
 
 // A value as the format stores it: modulo 2^16 into -32768..32767.

@@ -17,6 +17,17 @@ constexpr int64_t kSliceStep = 6;
 // `count` positions of one slice: (row + i * row_step, column + i * column_step).
 struct Run {
   int64_t slice, row, column, count, row_step, column_step;
+
+  struct Position {
+    int64_t row, column;
+  };
+  Position position(int64_t i) const { return {row + i * row_step, column + i * column_step}; }
+
+  // `size` of them from number i on.
+  Run part(int64_t i, int64_t size) const {
+    const auto [first_row, first_column] = position(i);
+    return {slice, first_row, first_column, size, row_step, column_step};
+  }
 };
 
 // How many values t takes.
@@ -33,17 +44,15 @@ inline Run wavefront(int64_t t, int64_t slice, int64_t height, int64_t width) {
   return {slice, first, u - kRowStep * first, std::max<int64_t>(0, last - first + 1), 1, -kRowStep};
 }
 
-// Calls visit(channel, row, column) for every latent of y in the order of the stream.
+// Calls visit(slice, row, column) for every position of y in the order of the stream.
 template <class Visit>
-void for_each_latent(int64_t slices, int64_t channels, int64_t height, int64_t width,
-                     const Visit& visit) {
+void for_each_position(int64_t slices, int64_t height, int64_t width, const Visit& visit) {
   for (int64_t t = 0; t < wavefront_steps(slices, height, width); ++t) {
     for (int64_t slice = 0; slice < slices; ++slice) {
       const Run run = wavefront(t, slice, height, width);
       for (int64_t i = 0; i < run.count; ++i) {
-        for (int64_t c = 0; c < channels; ++c) {
-          visit(slice * channels + c, run.row + i, run.column - kRowStep * i);
-        }
+        const auto [row, column] = run.position(i);
+        visit(slice, row, column);
       }
     }
   }

@@ -1,7 +1,7 @@
-"""The command line: `mcm-fast compress`, `decompress` and `info`.
+"""The command line: `mcm-fast compress`, `decompress`, `info`, `eval`, `train` and `export`.
 
 A command here only reads its arguments; torch is imported when one runs, so that `--help` is quick.
-`eval` and `train` register on `app` in the same way and import mcm_fast.training.commands inside.
+The last three live in `training` and keep to the same rule.
 """
 
 import io
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .training.commands import export, train
+from .training.evaluation_cli import evaluate
 
 app = typer.Typer(
     help="A learned image codec, exact on every device.",
@@ -104,6 +107,11 @@ def info(
         elif value is None:
             value = "not installed"
         print(f"{name.replace('_', ' '):<14}{round(value, 4) if name == 'bpp' else value}")
+
+
+app.command("eval")(evaluate)
+app.command()(train)
+app.command()(export)
 
 
 def main(arguments: list[str] | None = None) -> int:

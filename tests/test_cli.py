@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import mcm_fast
-from mcm_fast import container, images, presets
+from mcm_fast import container, images, model_file, presets
 from mcm_fast.cli import main
 from mcm_fast.container import Stream, pack, unpack
 from mcm_fast.exact.types import Coded
@@ -213,6 +213,9 @@ def test_pipes(cli, monkeypatch):
     assert torch.equal(images.read_image(io.BytesIO(png))[0], image)
 
 
+TRAINING = ("eval", "train", "export")
+
+
 def test_help_names_the_verbs_and_needs_no_torch():
     script = (
         "import sys; from mcm_fast.cli import main; code = main(['--help']); "
@@ -220,7 +223,10 @@ def test_help_names_the_verbs_and_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert all(verb in done.stdout for verb in ("compress", "decompress", "info"))
+    assert all(verb in done.stdout for verb in ("compress", "decompress", "info", *TRAINING))
+    for verb in TRAINING:
+        done = subprocess.run([sys.executable, "-c", script.replace("--help", f"{verb}', '--help")])
+        assert done.returncode == 0
 
 
 def test_a_real_codec(cli, codec, monkeypatch):
@@ -241,6 +247,34 @@ def test_a_stream_of_an_unknown_model(codec, tmp_path, capsys):
     result = main(["decompress", str(stream), str(tmp_path / "a.png")]), *capsys.readouterr()
     refused(result, "needs model", codec.integers.id.hex())
     assert os.listdir(tmp_path) == ["a.mcm"]
+
+
+def test_eval_writes_its_tables(codec, tmp_path, capsys):
+    pytest.importorskip("matplotlib"), pytest.importorskip("pytorch_msssim")
+    for name, size in {"a": (40, 30), "b": (32, 48)}.items():
+        picture(str(tmp_path / "images" / f"{name}.png"), size)
+    model = tmp_path / "model.safetensors"
+    model_file.save(codec.network, model)
+    out = str(tmp_path / "out")
+    arguments = "--qualities", "20,80", "--anchors", "JPEG", "--out", out
+    assert main(["eval", str(tmp_path / "images"), "--model", str(model), *arguments]) == 0
+    suffixes = {os.path.splitext(name)[1] for name in os.listdir(out)}
+    assert {".json", ".csv", ".png"} <= suffixes and "JPEG" in capsys.readouterr().out
+    refused((main(["eval", str(tmp_path)]), *capsys.readouterr()), str(tmp_path))
+
+
+def test_training_refuses_in_a_line(tmp_path, capsys):
+    def refuse(word, *arguments):
+        refused((main(list(map(str, arguments))), *capsys.readouterr()), word)
+
+    refuse("either steps or minutes", "train", tmp_path)
+    refuse("config 'step3'", "train", tmp_path, "--config", "step3")
+    refuse("fewer than a batch", "train", tmp_path, "--steps", 1, "--out", tmp_path / "out")
+    refuse("--init-from", "train", tmp_path, "--steps", 1, "--gan", 0.1, "--export", "x")
+    weights = tmp_path / "weights.safetensors"
+    refuse("weights.safetensors: No such file", "export", weights, "x")
+    weights.write_bytes(b"nothing")
+    refuse("not a weights file", "export", weights, "x")
 
 
 @pytest.fixture(scope="module")

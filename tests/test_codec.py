@@ -3,10 +3,11 @@
 import dataclasses
 import io
 
-import mcm_fast
 import pytest
 import torch
 from conftest import noise
+
+import mcm_fast
 from mcm_fast import BitstreamError, Codec
 
 

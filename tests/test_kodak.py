@@ -2,8 +2,9 @@
 
 import warnings
 
-import mcm_fast
 import pytest
+
+import mcm_fast
 from mcm_fast.images import read_image
 
 QUALITIES = range(0, 101, 5)

@@ -34,14 +34,15 @@ def save_state(folder: Path, step: Step, position: dict[str, Any]) -> None:
         "network": step.network.state_dict(),
         "ema": step.ema.state_dict(),
         "optimizer": _moments(step.optimizer),
-        "rival": step.rival and {
+        "rival": step.rival
+        and {
             "discriminator": step.rival.discriminator.state_dict(),
             "optimizer": _moments(step.rival.optimizer),
         },
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state() if step.device.type == "cuda" else None,
     }
-    _whole(folder / STATE, lambda path: torch.save(state, path))
+    write_whole(folder / STATE, lambda path: torch.save(state, path))
 
 
 def load_state(folder: Path, step: Step) -> dict[str, Any]:
@@ -80,9 +81,9 @@ def save_weights(folder: Path, step: Step, number: int) -> None:
     for name, p in step.network.named_parameters():
         for key in ("exp_avg", "exp_avg_sq"):
             moments[f"{key}.{name}"] = step.optimizer.state[p][key].bfloat16().cpu().contiguous()
-    _whole(folder / WEIGHTS, lambda path: save_file(weights, path, metadata))
+    write_whole(folder / WEIGHTS, lambda path: save_file(weights, path, metadata))
     count = step.optimizer.state[step.parameters[0]]["step"].item()
-    _whole(folder / MOMENTS, lambda path: save_file(moments, path, {"step": str(int(count))}))
+    write_whole(folder / MOMENTS, lambda path: save_file(moments, path, {"step": str(int(count))}))
 
 
 def load_weights(path: Path) -> Network:
@@ -129,7 +130,7 @@ def load_moments(weights: Path, step: Step) -> bool:
     return True
 
 
-def _whole(path: Path, write: Callable[[Path], None]) -> None:
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Write beside the path, then rename: a run that is killed leaves the file before."""
     part = path.with_name(path.name + ".part")
     write(part)

@@ -1,4 +1,4 @@
-"""The command `mcm-fast train`."""
+"""The commands `mcm-fast train` and `mcm-fast export`. Torch is imported when they run."""
 
 from __future__ import annotations
 
@@ -11,69 +11,124 @@ from typing import Annotated
 
 import typer
 
-from .config import Options
+from .config import RECIPES, Options, recipe
 
 _D = Options(steps=1)
+_CONFIG = f"{', '.join(RECIPES)}, or a JSON file of options; what is given here goes first."
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         list[Path], typer.Argument(help="Folders of images or of tar shards, or tars.")
     ],
+    config: Annotated[str, typer.Option(help=_CONFIG)] = "mse",
     out: Annotated[Path, typer.Option(help="Where states, weights and logs go.")] = _D.out,
     preset: Annotated[str, typer.Option(help="The network: tiny, small or base.")] = _D.preset,
     device: Annotated[str | None, typer.Option(help="[default: cuda where there is one]")] = None,
     steps: Annotated[int | None, typer.Option(help="Stop at this step.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long, and save.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on exactly from OUT.")] = False,
-    init_from: Annotated[Path | None, typer.Option(help="Exported weights to start from.")] = None,
-    export: Annotated[Path | None, typer.Option(help="Write the codec's weights here.")] = None,
-    batch: int = _D.batch,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Exported weights or a model file to start from.")
+    ] = None,
+    export: Annotated[Path | None, typer.Option(help="Write the codec's model here.")] = None,
+    batch: Annotated[int, typer.Option(help="Crops a step and device.")] = _D.batch,
     crop: int = _D.crop,
+    tile: Annotated[int, typer.Option(help="Images are kept in tiles of this size.")] = _D.tile,
     lr: float = _D.lr,
-    warmup: int = _D.warmup,
-    clip: float = _D.clip,
+    warmup: Annotated[int, typer.Option(help="Steps.")] = _D.warmup,
+    clip: Annotated[float, typer.Option(help="Of the gradient's norm.")] = _D.clip,
     ema: float = _D.ema,
     seed: int = _D.seed,
     alpha: Annotated[float, typer.Option(help="The weight of LPIPS.")] = _D.alpha,
     beta: Annotated[float, typer.Option(help="The weight of 1 - MS-SSIM.")] = _D.beta,
+    gan: Annotated[float, typer.Option(help="The weight of D_gan.")] = _D.gan,
     lpips: Annotated[Path | None, typer.Option(help="The folder of LPIPS' weights.")] = None,
-    decay_steps: int = 0,
+    parts: Annotated[
+        str | None, typer.Option(help="all or synthesis. [default: synthesis with --gan]")
+    ] = None,
+    decay_steps: Annotated[int, typer.Option(help="The last steps decay to zero.")] = 0,
     decay_minutes: float = 0.0,
-    quantize_steps: int = 0,
+    quantize_steps: Annotated[int, typer.Option(help="The last steps train the integers.")] = 0,
     quantize_minutes: float = 0.0,
     compile: Annotated[bool | None, typer.Option(help="[default: on a GPU]")] = None,
     graph: Annotated[bool | None, typer.Option(help="A CUDA graph. [default: yes]")] = None,
-    amp: bool = _D.amp,
-    evaluate_minutes: float = 0.0,
-    read_every: int = 0,
+    amp: Annotated[bool, typer.Option(help="bf16, on a GPU.")] = _D.amp,
+    evaluate_minutes: Annotated[float, typer.Option(help="[default: 1; CPU: 10]")] = 0.0,
+    read_every: Annotated[int, typer.Option(help="Steps. [default: 100; CPU: 10]")] = 0,
+    pictures: Annotated[
+        bool, typer.Option(help="A PNG of held-out crops at each evaluation.")
+    ] = False,
     benchmark: Annotated[bool, typer.Option("--benchmark", help="Time steps, then end.")] = False,
 ) -> None:
     """Train a network."""
     given = dict(locals())
     started = time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # saves, as Ctrl-C does
-    import torch
-
-    torch.set_flush_denormal(True)
-    given["device"] = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    given["data"] = tuple(data)
     if benchmark and steps is None and minutes is None:
         given["steps"] = 1
+    _train(_options(context, given), given, started)
+
+
+def export(
+    weights: Annotated[Path, typer.Argument(help="A run's weights.safetensors.")],
+    path: Annotated[Path, typer.Argument(help="The model file to write.")],
+) -> None:
+    """Turn a training run's float weights into a model file."""
+    from .export import export
+
+    export(weights, path)
+
+
+def _options(context: typer.Context, given: dict[str, object]) -> Options:
+    """The defaults, over them the recipe, over it what stands on the command line."""
     names = {field.name for field in dataclasses.fields(Options)}
-    options = Options(**{k: v for k, v in given.items() if k in names})
-    if benchmark:
+    chosen = recipe(given["config"])
+    for name in names & given.keys():
+        source = context.get_parameter_source(name)
+        is_set = source is not None and source.name == "COMMANDLINE"
+        if is_set or (name not in chosen and given[name] is not None):
+            chosen[name] = given[name]
+    if given["device"] is None and "device" not in chosen:
+        import torch
+
+        chosen["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    return Options(**chosen | {"data": tuple(chosen["data"])})
+
+
+def _train(options: Options, given: dict[str, object], started: float) -> None:
+    import torch
+
+    from .distributed import join, leave
+
+    torch.set_flush_denormal(True)
+    base, target = given["init_from"], given["export"]
+    if target is not None and options.parts == "synthesis" and base is None:
+        raise ValueError("to export a rendering, name with --init-from the model that it joins")
+    if given["benchmark"]:
         _benchmark(options)
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # saves, as Ctrl-C does
+    world, device = join(options.device)
     from .loop import Trainer
 
-    trainer = Trainer(options, resume, init_from, started=started)
+    options = dataclasses.replace(options, device=device)
+    trainer = Trainer(options, given["resume"], base, started=started, world=world)
     trainer.run()
-    if export is not None:
-        from mcm_fast.exact.weights import save
+    leave()
+    if target is not None and world.is_first:
+        _export(options, trainer.step.ema.cpu(), base, target)
 
-        save(trainer.step.ema.cpu(), export)
+
+def _export(options: Options, network: object, base: Path | None, target: Path) -> None:
+    from .. import model_file
+    from .export import add_rendering
+
+    if options.parts == "synthesis":
+        add_rendering(base, network, target)
+    else:
+        model_file.save(network, target)
 
 
 def _benchmark(options: Options) -> None:

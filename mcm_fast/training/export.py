@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from .. import model_file
 from ..network.model import Network
-from .checkpoint import is_model, load_weights
+from .checkpoint import is_model, load_weights, write_whole
 
 RENDERING = "rendering.perceptual."
 
@@ -39,4 +39,4 @@ def add_rendering(base: Path, network: Network, path: Path) -> None:
     tensors = load_file(base)
     for name, tensor in network.synthesis.state_dict().items():
         tensors[RENDERING + name] = tensor.detach().half().cpu().contiguous()
-    save_file(tensors, path, metadata)
+    write_whole(path, lambda part: save_file(tensors, part, metadata))

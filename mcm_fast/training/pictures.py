@@ -29,7 +29,7 @@ def reconstructions(network: Network, images: Tensor, levels: list[float], path:
 
 
 def plot(log: Path, path: Path) -> None:
-    """The curves of a log.csv as a PNG: loss and held-out loss, bits a pixel and PSNR over steps."""
+    """The curves of a log.csv as a PNG: loss, held-out loss, bits a pixel and PSNR over steps."""
     need("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -45,6 +45,11 @@ class Schedule:
     def finished(self, step: int, seconds: float) -> bool:
         return self._left(step, seconds) <= 0
 
+    def done(self, step: int, seconds: float) -> float:
+        """The share of the run that is behind it."""
+        o = self.options
+        return step / o.steps if o.steps is not None else seconds / 60 / o.minutes
+
     def ema_weight(self, step: int) -> float:
         """How far the average moves: quickly at first (0.99, 0.999, ...), then by 1 - ema."""
         return max(1 - self.options.ema, 9 / (10 + step))

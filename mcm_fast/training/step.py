@@ -87,8 +87,9 @@ class Step:
         discriminator = None
         if options.gan > 0:
             discriminator = Discriminator(self.network.config.latent).to(self.device)
-            self.rival = Rival(discriminator, self._adam([*discriminator.parameters()]),
-                               self.amp, self.world)
+            self.rival = Rival(
+                discriminator, self._adam([*discriminator.parameters()]), self.amp, self.world
+            )
         self.objective = Objective(self.network, options, self.amp, discriminator)
         self.objective.to(self.device)
         self.program: nn.Module = self.objective
