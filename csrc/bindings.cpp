@@ -163,10 +163,13 @@ Tables make_tables(const py::array& cdf, const py::array& start, const py::array
 }
 
 void check_numbers(const Tables& tables, const int32_t* numbers, int64_t count) {
-  const uint32_t end = static_cast<uint32_t>(tables.count());
-  bool fits = true;
-  for (int64_t i = 0; i < count; ++i) fits &= static_cast<uint32_t>(numbers[i]) < end;
-  require(fits, "a table's number is not in 0.." + std::to_string(tables.count() - 1));
+  const uint32_t last = static_cast<uint32_t>(tables.count() - 1);
+  uint32_t bad = 0;  // its top bit is set by a number below 0 or above the last
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t number = static_cast<uint32_t>(numbers[i]);
+    bad |= number | (last - number);
+  }
+  require(bad >> 31 == 0, "a table's number is not in 0.." + std::to_string(last));
 }
 
 py::list encode_array(const py::array& cdf, const py::array& start, const py::array& minimum,

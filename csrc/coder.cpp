@@ -67,7 +67,7 @@ void Encoder::put(const Visit* visits, int64_t first, int64_t count, const uint1
     const Visit visit = visits[--count];
     const size_t state = (first + count) & mask;
     if (visit & kEscapeVisit) put_symbol(state, *--raw_end, 1, kRawBits);
-    put_symbol(state, visit & 0xFFFF, frequency_of(visit), kSymbolBits);
+    put_symbol(state, start_of(visit), frequency_of(visit), kSymbolBits);
   }
 }
 
@@ -105,9 +105,8 @@ std::vector<Bytes> encode_symbols(const Tables& tables, const int16_t* values,
     int64_t escapes = 0;
     for (int64_t i = 0; i < size; ++i) {
       const int16_t value = values[first + i];
-      visits[i] = visit_of(tables.entry_of(numbers[first + i], value));
-      raw[escapes] = static_cast<uint16_t>(value);
-      escapes += visits[i] >> 31;
+      visits[i] = tables.visit_of(numbers[first + i], value);
+      if (visits[i] & kEscapeVisit) raw[escapes++] = static_cast<uint16_t>(value);
     }
     encoder.put(visits.data(), first, size, raw.data() + escapes);
   }

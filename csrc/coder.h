@@ -26,16 +26,6 @@ constexpr int64_t kEight = 8;
 // ValueError unless both are powers of two the format knows.
 void check_layout(int64_t lanes, int64_t groups);
 
-// A symbol as the encoder takes it: start in bits 0..15, frequency in 16..29, escape in 31.
-using Visit = uint32_t;
-constexpr Visit kEscapeVisit = 1u << 31;
-
-inline Visit visit_of(uint64_t entry) {
-  const uint32_t start = Tables::start(entry), next = Tables::next(entry);
-  return start | (next - start) << 16 | (next == kSlots ? kEscapeVisit : 0);
-}
-inline uint32_t frequency_of(Visit visit) { return (visit & ~kEscapeVisit) >> 16; }
-
 // Codes visits, the last one first.
 class Encoder {
  public:
@@ -67,7 +57,7 @@ class Writer {
  public:
   // `value` (an int16) is entry `value - base` of the table, or an escape followed by itself.
   void add(const Tables& tables, int32_t table, int32_t base, int32_t value) {
-    visits_.push_back(visit_of(tables.entry_of(table, value - base)));
+    visits_.push_back(tables.visit_of(table, value - base));
     if (visits_.back() & kEscapeVisit) raw_.push_back(static_cast<uint16_t>(value));
   }
   void clear() { visits_.clear(), raw_.clear(); }

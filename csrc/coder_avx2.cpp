@@ -61,8 +61,8 @@ struct Entries {
   __m256i rest;   // after and value
 };
 
-MCM_AVX2 inline Entries gather(const uint64_t* entries, __m256i number) {
-  const auto* base = reinterpret_cast<const long long*>(entries);
+MCM_AVX2 inline Entries gather(const uint64_t* buckets, __m256i number) {
+  const auto* base = reinterpret_cast<const long long*>(buckets);
   const __m256i order = _mm256_permute4x64_epi64(number, 0xD8);
   const __m256i a = _mm256_i32gather_epi64(base, _mm256_castsi256_si128(order), 8);
   const __m256i b = _mm256_i32gather_epi64(base, _mm256_extracti128_si256(order, 1), 8);
@@ -76,26 +76,36 @@ struct Found {
   __m256i start, next, value;
 };
 
-MCM_AVX2 inline Found find(const Tables& tables, __m256i table, __m256i slot) {
-  const __m256i hint = _mm256_add_epi32(_mm256_slli_epi32(table, kSymbolBits - Tables::kHintShift),
-                                        _mm256_srli_epi32(slot, Tables::kHintShift));
-  __m256i number = _mm256_i32gather_epi32(tables.hints(), hint, 4);
-  const __m256i low = _mm256_set1_epi32(0xFFFF);
-  for (;;) {
-    const Entries e = gather(tables.entries(), number);
-    const __m256i after = _mm256_and_si256(e.rest, low);
-    const __m256i beyond = _mm256_cmpgt_epi32(after, slot);  // all ones: within these two entries
-    if (mask_of(beyond) != 0xFF) {
-      const __m256i two = _mm256_set1_epi32(2);
-      number = _mm256_add_epi32(number, _mm256_andnot_si256(beyond, two));
-      continue;
-    }
-    const __m256i start = _mm256_and_si256(e.edges, low), next = _mm256_srli_epi32(e.edges, 16);
-    const __m256i first = _mm256_cmpgt_epi32(next, slot);
-    const __m256i value = _mm256_srai_epi32(e.rest, 16);
-    return {_mm256_blendv_epi8(next, start, first), _mm256_blendv_epi8(after, next, first),
-            _mm256_add_epi32(value, _mm256_andnot_si256(first, _mm256_set1_epi32(1)))};
+// The same for the lanes of `mask`, one by one.
+MCM_AVX2 __attribute__((noinline)) void search(const Tables& tables, __m256i table, __m256i slot,
+                                               uint32_t mask, Found& found) {
+  alignas(32) int32_t t[kEight], s[kEight], start[kEight], next[kEight], value[kEight];
+  store(t, table), store(s, slot);
+  store(start, found.start), store(next, found.next), store(value, found.value);
+  for (; mask != 0; mask &= mask - 1) {
+    const int lane = __builtin_ctz(mask);
+    const uint64_t entry = tables.find(t[lane], s[lane]);
+    start[lane] = Tables::start(entry);
+    next[lane] = Tables::next(entry);
+    value[lane] = Tables::value(entry);
   }
+  found = {load(start), load(next), load(value)};
+}
+
+MCM_AVX2 inline Found find(const Tables& tables, __m256i table, __m256i slot) {
+  const __m256i low = _mm256_set1_epi32(0xFFFF);
+  const __m256i bucket = _mm256_srli_epi32(slot, Tables::kBucketShift);
+  const __m256i row = _mm256_slli_epi32(table, kSymbolBits - Tables::kBucketShift);
+  const Entries e = gather(tables.buckets(), _mm256_add_epi32(row, bucket));
+  const __m256i start = _mm256_and_si256(e.edges, low), next = _mm256_srli_epi32(e.edges, 16);
+  const __m256i after = _mm256_and_si256(e.rest, low), value = _mm256_srai_epi32(e.rest, 16);
+  const __m256i first = _mm256_cmpgt_epi32(next, slot), second = _mm256_cmpgt_epi32(after, slot);
+  const __m256i one = _mm256_set1_epi32(1);
+  Found found{_mm256_blendv_epi8(next, start, first), _mm256_blendv_epi8(after, next, first),
+              _mm256_add_epi32(value, _mm256_andnot_si256(first, one))};
+  const uint32_t beyond = mask_of(second) ^ 0xFF;
+  if (__builtin_expect(beyond != 0, 0)) search(tables, table, slot, beyond, found);
+  return found;
 }
 
 // x div f and x mod f for x < f * 2^18: a quotient in single precision is off by one at most.

@@ -7,7 +7,7 @@ namespace mcm {
 Tables::Tables(const int16_t* cdf, int64_t cdf_size, const int32_t* start, const int32_t* minimum,
                int64_t count) {
   require(count > 0 && start[0] == 0, "tables.start must begin with 0");
-  require(count < INT32_MAX / kHints && cdf_size < INT32_MAX - count, "too many tables");
+  require(count < INT32_MAX / kBuckets && cdf_size < INT32_MAX - count, "too many tables");
   for (int64_t t = 0; t < count; ++t) {
     const std::string name = "table " + std::to_string(t);
     const int64_t size = int64_t{start[t + 1]} - start[t];
@@ -32,11 +32,14 @@ void Tables::add(const int16_t* cdf, int32_t size, int32_t minimum) {
   for (int32_t e = 0; e < size; ++e) {
     const uint64_t value = static_cast<uint16_t>(minimum + e);
     entries_.push_back(edge(e) | edge(e + 1) << 16 | edge(e + 2) << 32 | value << 48);
+    const uint32_t frequency = static_cast<uint32_t>(edge(e + 1) - edge(e));
+    visits_.push_back(static_cast<uint32_t>(edge(e)) | frequency << 16 |
+                      (e == size - 1 ? kEscapeVisit : 0));
   }
   int32_t entry = 0;
-  for (int64_t i = 0; i < kHints; ++i) {
-    while (edge(entry + 1) <= static_cast<uint64_t>(i << kHintShift)) ++entry;
-    hints_.push_back(first + entry);
+  for (int64_t i = 0; i < kBuckets; ++i) {
+    while (edge(entry + 1) <= static_cast<uint64_t>(i << kBucketShift)) ++entry;
+    buckets_.push_back(entries_[first + entry]);
   }
 }
 

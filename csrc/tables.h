@@ -11,9 +11,8 @@
 //   bits 32..47  after  = the next entry's `next`
 //   bits 48..63  minimum + e
 //
-// and for each table and each 2^7 slots the number of the entry that holds the first of them. A
-// slot's entry is then that one, its successor, or (rarely) one further on. What is used of them is
-// tens of KB.
+// and, for each table and each 2^6 slots, the entry that holds the first of them, once more: a
+// slot's entry is that one, its successor, or (rarely) one further on.
 #pragma once
 
 #include <algorithm>
@@ -24,10 +23,17 @@
 
 namespace mcm {
 
+// A symbol as the encoder takes it: start in bits 0..15, frequency in 16..29, escape in 31.
+using Visit = uint32_t;
+constexpr Visit kEscapeVisit = 1u << 31;
+
+inline uint32_t start_of(Visit visit) { return visit & 0xFFFF; }
+inline uint32_t frequency_of(Visit visit) { return (visit & ~kEscapeVisit) >> 16; }
+
 class Tables {
  public:
-  static constexpr int kHintShift = 7;
-  static constexpr int64_t kHints = kSlots >> kHintShift;
+  static constexpr int kBucketShift = 6;
+  static constexpr int64_t kBuckets = kSlots >> kBucketShift;
 
   Tables() = default;
   // cdf [cdf_size], start [count + 1], minimum [count]; std::invalid_argument if a table is
@@ -39,17 +45,20 @@ class Tables {
   bool certain(int32_t table) const { return table_[table].escape == 1; }
   int32_t minimum(int32_t table) const { return table_[table].minimum; }
 
-  // The entry, as packed above, of `symbol` (a value less base): the escape if the table does not
-  // hold it.
-  uint64_t entry_of(int32_t table, int32_t symbol) const {
+  // What the encoder codes for `symbol` (a value less base): the escape if the table does not hold
+  // it.
+  Visit visit_of(int32_t table, int32_t symbol) const {
     const Table& t = table_[table];
     const uint32_t entry = static_cast<uint32_t>(symbol - t.minimum);
-    return entries_[t.first + std::min(entry, t.escape)];
+    return visits_[t.first + std::min(entry, t.escape)];
   }
 
   // The entry with start <= slot < next.
   uint64_t find(int32_t table, uint32_t slot) const {
-    const uint64_t* entry = &entries_[hints_[table * kHints + (slot >> kHintShift)]];
+    const uint64_t first = buckets_[table * kBuckets + (slot >> kBucketShift)];
+    if (slot < next(first)) return first;
+    const Table& t = table_[table];
+    const uint64_t* entry = &entries_[t.first + (value(first) - t.minimum)];
     while (next(*entry) <= slot) ++entry;
     return *entry;
   }
@@ -59,11 +68,10 @@ class Tables {
   static int16_t value(uint64_t entry) { return static_cast<int16_t>(entry >> 48); }
   static bool escape(uint64_t entry) { return next(entry) == kSlots; }
 
-  const uint64_t* entries() const { return entries_.data(); }
-  const int32_t* hints() const { return hints_.data(); }  // [count, kHints]
+  const uint64_t* buckets() const { return buckets_.data(); }  // [count, kBuckets]
 
  private:
-  struct Table {
+  struct alignas(16) Table {
     int32_t first, minimum;
     uint32_t escape;  // the last entry
   };
@@ -71,8 +79,8 @@ class Tables {
   void add(const int16_t* cdf, int32_t size, int32_t minimum);
 
   std::vector<Table> table_;
-  std::vector<uint64_t> entries_;
-  std::vector<int32_t> hints_;
+  std::vector<uint64_t> entries_, buckets_;
+  std::vector<Visit> visits_;  // of each entry
 };
 
 // A value as the format stores it: modulo 2^16 into -32768..32767.

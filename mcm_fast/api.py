@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import container, model_file, presets
-from .codec import Codec
+from .codec import FAITHFUL, Codec
 from .errors import BitstreamError
 from .inputs import Bytes, as_bytes, usable_device
 
@@ -61,16 +61,20 @@ def compress(
 
 
 def decompress(
-    stream: Bytes | list[Bytes], *, device: str | torch.device = "cpu"
+    stream: Bytes | list[Bytes],
+    *,
+    device: str | torch.device = "cpu",
+    rendering: str = FAITHFUL,
 ) -> Tensor | list[Tensor]:
     """`Codec.decompress` with the model that each stream names.
 
-    Raises BitstreamError for damaged bytes, or when the stream's model is not installed.
+    Raises BitstreamError for damaged bytes, or when the stream's model is not installed, ValueError
+    when the model has no such rendering.
     """
     if isinstance(stream, list | tuple):
-        return [decompress(one, device=device) for one in stream]
+        return [decompress(one, device=device, rendering=rendering) for one in stream]
     data = as_bytes(stream)
-    return load(_model_of(data), device).decompress(data)
+    return load(_model_of(data), device).decompress(data, rendering)
 
 
 def info(stream: Bytes) -> dict:

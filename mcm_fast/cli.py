@@ -66,7 +66,13 @@ def compress(
 
 @app.command()
 def decompress(
-    sources: Sources, destination: Destination, device: Device = "cpu", force: Force = False
+    sources: Sources,
+    destination: Destination,
+    rendering: Annotated[str, typer.Option(help="faithful, or another of the model's.")] = (
+        "faithful"
+    ),
+    device: Device = "cpu",
+    force: Force = False,
 ) -> None:
     """Decompress .mcm files to images.
 
@@ -83,7 +89,7 @@ def decompress(
         format = "PNG" if target == _PIPE else format_of(target)
         stream = _read(source)
         chunks = unpack(stream).chunks
-        image = mcm_fast.decompress(stream, device=device)
+        image = mcm_fast.decompress(stream, device=device, rendering=rendering)
         write_image(image, sys.stdout.buffer if target == _PIPE else target, chunks, format)
 
     _run(_jobs(sources, destination, ".png", _is_stream_name), job)

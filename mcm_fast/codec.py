@@ -20,9 +20,12 @@ from .errors import BitstreamError
 from .exact.engines import make_engine
 from .exact.model import QUALITY_STEPS, IntegerModel
 from .exact.quantize import export
-from .inputs import Bytes, as_bytes, check_image, check_quality, check_target
+from .inputs import Bytes, as_bytes, check_image, check_quality, check_rendering, check_target
 from .latents import Latents, grid
 from .network.model import Network
+from .network.transforms import Synthesis
+
+FAITHFUL = "faithful"
 
 
 class Codec:
@@ -34,16 +37,20 @@ class Codec:
         integers: IntegerModel,
         device: str | torch.device = "cpu",
         engine: str | None = None,
+        renderings: dict[str, Synthesis] | None = None,
     ):
         self.device = torch.device(device)
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.integers = integers
+        others = {name: net.to(self.device) for name, net in (renderings or {}).items()}
+        self.renderings = {FAITHFUL: self.network.synthesis, **others}
         self.engine = make_engine(integers, engine)
 
     @classmethod
     def from_file(cls, path, device="cpu", engine: str | None = None) -> Codec:
         """The codec of a model file (see `model_file`). Raises ValueError for any other file."""
-        return cls(*model_file.load(path), device, engine)
+        network, integers, renderings = model_file.load(path)
+        return cls(network, integers, device, engine, renderings)
 
     @classmethod
     def untrained(cls, preset: str, seed: int = 0, device="cpu", engine=None) -> Codec:
@@ -98,12 +105,16 @@ class Codec:
 
     # -- and back ----------------------------------------------------------------------------
 
-    def decompress(self, stream: Bytes | Sequence[Bytes]) -> Tensor | list[Tensor]:
+    def decompress(
+        self, stream: Bytes | Sequence[Bytes], rendering: str = FAITHFUL
+    ) -> Tensor | list[Tensor]:
         """The image of a stream: uint8 (3, H, W) on the codec's device (a list for a list).
 
-        Raises BitstreamError for bytes that are not a whole stream of this model.
+        Raises BitstreamError for bytes that are not a whole stream of this model, ValueError for a
+        rendering that the model does not have.
         """
-        return self.synthesis(self.decode(stream))
+        check_rendering(rendering, self.renderings)
+        return self.synthesis(self.decode(stream), rendering)
 
     def decode(self, stream: Bytes | Sequence[Bytes]) -> Latents | list[Latents]:
         """Stream -> the latents that were encoded, on every machine."""
@@ -119,17 +130,21 @@ class Codec:
         return Latents(y, z, *header, parameters)
 
     @torch.inference_mode()
-    def synthesis(self, latents: Latents | Sequence[Latents]) -> Tensor | list[Tensor]:
+    def synthesis(
+        self, latents: Latents | Sequence[Latents], rendering: str = FAITHFUL
+    ) -> Tensor | list[Tensor]:
         """Latents -> image, uint8 (3, H, W) on the codec's device (a list for a list)."""
         if not isinstance(latents, Latents):
-            return [self.synthesis(one) for one in latents]
+            return [self.synthesis(one, rendering) for one in latents]
         self._check_latents(latents)
+        network = check_rendering(rendering, self.renderings)
         parts = latents.parameters
         if parts is None:
             parts = self.engine.parameters(latents.y, latents.z, latents.quality)
         tensors = latents.y, parts.mu, parts.indexes, parts.hyper
         y, mu, index, hyper = (t[None].to(self.device).float() for t in tensors)
-        image = self.network.render(y, mu / 16, index, hyper / 16, self._level(latents.quality))[0]
+        level = self._level(latents.quality)
+        image = self.network.render(y, mu / 16, index, hyper / 16, level, network)[0]
         if latents.transposed:
             image = image.transpose(1, 2)
         image = image[:, : latents.height, : latents.width]

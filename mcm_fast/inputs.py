@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .exact.model import QUALITY_STEPS
+from .network.transforms import Synthesis
 
 Bytes = bytes | bytearray | memoryview | BinaryIO  # what a stream may come as
 
@@ -47,6 +48,13 @@ def check_target(bpp: float) -> float:
     if not isinstance(bpp, int | float) or not math.isfinite(bpp) or bpp <= 0:
         raise ValueError(f"target_bpp is a positive number, not {bpp!r}")
     return float(bpp)
+
+
+def check_rendering(name: str, renderings: dict[str, Synthesis]) -> Synthesis:
+    """The synthesis of that name."""
+    if name not in renderings:
+        raise ValueError(f"unknown rendering {name!r}: this model has {', '.join(renderings)}")
+    return renderings[name]
 
 
 def as_bytes(stream: Bytes) -> bytes:

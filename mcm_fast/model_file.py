@@ -1,13 +1,15 @@
 """Model files: one safetensors file holds the network's floats, in half precision, and the
 integers of the entropy model, which are stored and never recomputed (FORMAT.md, section 2).
 
-Floats are called `network.<parameter>`; the metadata hold the configuration and the model's id.
+Floats are called `network.<parameter>`; the metadata hold the configuration and the model's id. A
+second rendering of the same streams is a second synthesis, `rendering.<name>.<parameter>`.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -17,8 +19,17 @@ from .exact.model import IntegerModel
 from .exact.quantize import export
 from .network.config import Config
 from .network.model import Network
+from .network.transforms import Synthesis
 
-PREFIX = "network."
+PREFIX, RENDERING = "network.", "rendering."
+
+
+class Model(NamedTuple):
+    """What a model file holds: fp32, in eval mode, without gradients."""
+
+    network: Network
+    integers: IntegerModel
+    renderings: dict[str, Synthesis]  # beside the faithful one, by name
 
 
 def save(network: Network, path: str | os.PathLike) -> IntegerModel:
@@ -30,8 +41,8 @@ def save(network: Network, path: str | os.PathLike) -> IntegerModel:
     return integers
 
 
-def load(path: str | os.PathLike) -> tuple[Network, IntegerModel]:
-    """The network (fp32, eval mode) and the checked integers of a model file.
+def load(path: str | os.PathLike) -> Model:
+    """The network, the checked integers and the renderings of a model file.
 
     Raises ValueError for a file that is not one, or whose integers break a bound.
     """
@@ -44,13 +55,19 @@ def load(path: str | os.PathLike) -> tuple[Network, IntegerModel]:
     if "config" not in metadata:
         raise ValueError(f"{path} is not a model file: it names no configuration")
     config = Config.from_json(metadata["config"])
-    floats = {k.removeprefix(PREFIX): t for k, t in tensors.items() if k.startswith(PREFIX)}
     network = Network(config)
-    network.load_state_dict({name: t.float() for name, t in floats.items()})
-    integers = IntegerModel(
-        {k: t for k, t in tensors.items() if not k.startswith(PREFIX)}, config.slices
-    )
-    return network.eval().requires_grad_(False), integers
+    network.load_state_dict(_floats(tensors, PREFIX))
+    renderings = {}
+    for name in {key.split(".")[1] for key in tensors if key.startswith(RENDERING)}:
+        renderings[name] = Synthesis(config).eval().requires_grad_(False)
+        renderings[name].load_state_dict(_floats(tensors, f"{RENDERING}{name}."))
+    integers = IntegerModel(tensors, config.slices)
+    return Model(network.eval().requires_grad_(False), integers, renderings)
+
+
+def _floats(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors below a prefix, without it, in fp32."""
+    return {k.removeprefix(prefix): t.float() for k, t in tensors.items() if k.startswith(prefix)}
 
 
 def model_id(path: Path) -> str:

@@ -31,7 +31,7 @@ class FakeCodec:
         return pack(Stream(bytes(8), round(quality * 100), width, height, False, coded, chunks))
 
 
-def fake_decompress(stream, *, device="cpu"):
+def fake_decompress(stream, *, device="cpu", rendering="faithful"):
     s = unpack(stream)
     pixels = torch.frombuffer(bytearray(s.coded.segments[0][4:]), dtype=torch.uint8)
     return pixels[: 3 * s.width * s.height].reshape(3, s.height, s.width)
@@ -231,7 +231,7 @@ def test_help_names_the_verbs_and_needs_no_torch():
 
 def test_a_real_codec(cli, codec, monkeypatch):
     monkeypatch.setattr(mcm_fast, "load", lambda *_, **__: codec)
-    monkeypatch.setattr(mcm_fast, "decompress", lambda stream, *, device: codec.decompress(stream))
+    monkeypatch.setattr(mcm_fast, "decompress", lambda stream, **_: codec.decompress(stream))
     image = picture("a.png", size=(33, 50))
     assert cli("compress", "a.png", "a.mcm", "--quality", "30") == (0, "", "")
     assert cli("decompress", "a.mcm", "b.png") == (0, "", "")

@@ -192,3 +192,27 @@ def test_length_against_the_ideal(codec):
         length, ideal = codec.bits(stream)
         assert length == 8 * len(stream)
         assert ideal <= length <= 1.005 * ideal + 8 * 96
+
+
+def test_renderings(codec, tmp_path):
+    """A second synthesis in the model file: the same streams, another picture."""
+    from safetensors.torch import load_file, save_file
+
+    from mcm_fast import model_file
+
+    path = tmp_path / "two.safetensors"
+    model_file.save(codec.network, path)
+    tensors = load_file(path)
+    for name, tensor in list(tensors.items()):
+        if name.startswith("network.synthesis."):
+            other = name.replace("network.synthesis.", "rendering.perceptual.")
+            tensors[other] = tensor + 0.01 * torch.randn_like(tensor)
+    save_file(tensors, path, {"config": codec.network.config.to_json()})
+    two = Codec.from_file(path)
+    stream = two.compress(noise(40, 40))
+    assert two.integers.id == codec.integers.id
+    faithful, perceptual = two.decompress(stream), two.decompress(stream, rendering="perceptual")
+    assert torch.equal(faithful, two.decompress(stream, rendering="faithful"))
+    assert not torch.equal(faithful, perceptual)
+    with pytest.raises(ValueError, match="perceptual"):
+        codec.decompress(stream, rendering="perceptual")

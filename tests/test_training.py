@@ -147,8 +147,10 @@ def same(one, other):
 
 
 def test_resume_continues_exactly(options, tmp_path):
+    """20 steps are 10 + 10, the end of warm-up and the beginning of the last phase among them."""
+    options = dataclasses.replace(options, steps=20, quantize_steps=4)
     straight = weights_after(dataclasses.replace(options, out=tmp_path / "straight"))
-    weights_after(dataclasses.replace(options, steps=3))
+    weights_after(dataclasses.replace(options, steps=10, quantize_steps=0))
     resumed = weights_after(options, resume=True)
     assert same(straight.parameters, resumed.parameters)
     assert same(straight.averages, resumed.averages)

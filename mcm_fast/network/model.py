@@ -93,11 +93,20 @@ class Network(nn.Module):
         return (y + 0.5).floor(), (z + 0.5).floor()
 
     def render(
-        self, y_hat: Tensor, mu: Tensor, index: Tensor, hyper: Tensor, level: Tensor
+        self,
+        y_hat: Tensor,
+        mu: Tensor,
+        index: Tensor,
+        hyper: Tensor,
+        level: Tensor,
+        synthesis: Synthesis | None = None,
     ) -> Tensor:
-        """Decoded latents, their distributions and the hyper features -> image."""
+        """Decoded latents, their distributions and the hyper features -> image.
+
+        `synthesis`: another rendering than the network's own.
+        """
         y = distribution.conditional_mean(y_hat, mu, index)
-        return self.synthesis(self.inverse_gain(y, level), hyper)
+        return (synthesis or self.synthesis)(self.inverse_gain(y, level), hyper)
 
     @torch.no_grad()
     def randomize(self) -> Network:

@@ -23,7 +23,10 @@ _SLOPE = 0.2
 
 
 class Discriminator(nn.Module):
-    """image (N, 3, H, W) and latents (N, M, H/16, W/16) -> logits (N, 1, H/8, W/8), about."""
+    """image (N, 3, H, W) and latents (N, M, H/16, W/16) -> logits (N, 1, about H/8, about W/8).
+
+    In fp32 even under autocast: spectral norms do not stand half precision.
+    """
 
     def __init__(self, latent: int, width: int = 64):
         super().__init__()
@@ -37,21 +40,22 @@ class Discriminator(nn.Module):
         self.judge = spectral_norm(nn.Conv2d(widths[-1], 1, 1))
 
     def forward(self, image: Tensor, latents: Tensor) -> Tensor:
-        condition = F.leaky_relu(self.condition(latents), _SLOPE)
-        condition = F.interpolate(condition, size=image.shape[-2:], mode="nearest")
-        x = torch.cat((2 * image - 1, condition), 1)
-        for conv in self.convs:
-            x = F.leaky_relu(conv(x), _SLOPE)
-        return self.judge(x)
+        with torch.autocast(image.device.type, enabled=False):
+            condition = F.leaky_relu(self.condition(latents.float()), _SLOPE)
+            condition = F.interpolate(condition, size=image.shape[-2:], mode="nearest")
+            x = torch.cat((2 * image.float() - 1, condition), 1)
+            for conv in self.convs:
+                x = F.leaky_relu(conv(x), _SLOPE)
+            return self.judge(x)
 
 
 def generator_loss(logits: Tensor) -> Tensor:
     """D_gan of each sample (N,)."""
-    return F.softplus(-logits.float()).mean((1, 2, 3))
+    return F.softplus(-logits).mean((1, 2, 3))
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
 class Rival:
@@ -61,11 +65,10 @@ class Rival:
         self,
         discriminator: Discriminator,
         optimizer: torch.optim.Optimizer,
-        amp: bool,
         world: World,
     ):
         self.discriminator, self.optimizer = discriminator, optimizer
-        self.amp, self.world = amp, world
+        self.world = world
         self.parameters = list(discriminator.parameters())
         discriminator.requires_grad_(False)  # but for its own step
 
@@ -73,9 +76,8 @@ class Rival:
         """One step on originals and decoded images; skipped where `bad`; returns its loss."""
         self.discriminator.requires_grad_(True)
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.amp):
-            pairs = torch.cat((image, decoded)), torch.cat((latents, latents))
-            real, fake = self.discriminator(*pairs).chunk(2)
+        pairs = torch.cat((image, decoded)), torch.cat((latents, latents))
+        real, fake = self.discriminator(*pairs).chunk(2)
         loss = discriminator_loss(real, fake)
         loss.backward()
         gradients = [p.grad for p in self.parameters]

@@ -91,14 +91,8 @@ def load_weights(path: Path) -> Network:
 
     Raises ValueError for a file that is neither, OSError.
     """
-    with open(path, "rb"):  # safetensors' own error for a missing file names no file
-        pass
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        tensors = load_file(path)
-    except Exception as error:  # safetensors raises its own class
-        raise ValueError(f"{path} is not a weights file: {error}") from error
+    metadata = read_metadata(path)
+    tensors = load_file(path)
     if "config" not in metadata:
         raise ValueError(f"{path} has no config in its metadata")
     network = Network(Config.from_json(metadata["config"]))
@@ -106,6 +100,17 @@ def load_weights(path: Path) -> Network:
         tensors = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return network
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file. Raises ValueError for any other file, OSError."""
+    with open(path, "rb"):  # safetensors' own errors name no file
+        pass
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except Exception as error:  # safetensors raises its own class
+        raise ValueError(f"{path} is not a weights file: {error}") from error
 
 
 def is_model(metadata: dict[str, str]) -> bool:

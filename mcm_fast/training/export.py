@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from .. import model_file
 from ..network.model import Network
-from .checkpoint import is_model, load_weights, write_whole
+from .checkpoint import is_model, load_weights, read_metadata, write_whole
 
-RENDERING = "rendering.perceptual."
+RENDERING = model_file.RENDERING + "perceptual."
 
 
 def export(weights: Path, path: Path) -> None:
     """Float weights of a training run -> a model file. Raises ValueError, OSError."""
-    with safe_open(weights, "pt") as file:
-        if is_model(file.metadata() or {}):
-            raise ValueError(f"{weights} is a model already, and its integers are not made anew")
+    if is_model(read_metadata(weights)):
+        raise ValueError(f"{weights} is a model already, and its integers are not made anew")
     model_file.save(load_weights(weights), path)
 
 
@@ -29,13 +27,10 @@ def add_rendering(base: Path, network: Network, path: Path) -> None:
     is a model file, or float weights, which are exported first. The synthesis' parameters are
     stored as `rendering.perceptual.<parameter>` in fp16.
     """
-    with safe_open(base, "pt") as file:
-        metadata = file.metadata() or {}
-    if not is_model(metadata):
+    if not is_model(read_metadata(base)):
         export(base, path)
         base = path
-        with safe_open(base, "pt") as file:
-            metadata = file.metadata()
+    metadata = read_metadata(base)
     tensors = load_file(base)
     for name, tensor in network.synthesis.state_dict().items():
         tensors[RENDERING + name] = tensor.detach().half().cpu().contiguous()

@@ -87,9 +87,8 @@ class Step:
         discriminator = None
         if options.gan > 0:
             discriminator = Discriminator(self.network.config.latent).to(self.device)
-            self.rival = Rival(
-                discriminator, self._adam([*discriminator.parameters()]), self.amp, self.world
-            )
+            adam = self._adam(list(discriminator.parameters()))
+            self.rival = Rival(discriminator, adam, self.world)
         self.objective = Objective(self.network, options, self.amp, discriminator)
         self.objective.to(self.device)
         self.program: nn.Module = self.objective
