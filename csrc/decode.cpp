@@ -12,6 +12,8 @@
 namespace mcm {
 namespace {
 
+constexpr int64_t kWorthSharing = 100000;  // multiplications: some microseconds
+
 // One slice's share of a step: its picks begin at `first`, and the first `coded` of them are coded.
 struct Share {
   Run run;
@@ -95,6 +97,7 @@ class Decoder {
   // Everything that becomes known at the same time t, in the order of the stream.
   void share_out(int64_t t) {
     shares_.clear();
+    work_ = 0;
     int64_t first = 0;
     for (int64_t slice = 0; slice < model_.slices; ++slice) {
       const Run whole = wavefront(t, slice, height_, width_);
@@ -102,6 +105,7 @@ class Decoder {
         const int64_t count = std::min(kBatch, whole.count - i);
         shares_.push_back({whole.part(i, count), first, 0});
         first += count * model_.slice_channels;
+        work_ += count * model_.slice[slice].products();
       }
     }
     if (first > static_cast<int64_t>(picks_.coded.size())) picks_.resize(first);
@@ -109,11 +113,14 @@ class Decoder {
 
   void step(int64_t t, const ContextModel& context, const Field& field, int16_t* y) {
     share_out(t);
-    team_.for_each(static_cast<int64_t>(shares_.size()), [&](int64_t item, int64_t member) {
-      Share& share = shares_[shares_.size() - 1 - item];  // the costliest slices first
-      context.parameters(share.run, spaces_[member], field);
-      pick(field, share);
-    });
+    team_.for_each(
+        static_cast<int64_t>(shares_.size()),
+        [&](int64_t item, int64_t member) {
+          Share& share = shares_[shares_.size() - 1 - item];  // the costliest slices first
+          context.parameters(share.run, spaces_[member], field);
+          pick(field, share);
+        },
+        work_ < kWorthSharing);
     read();
     const int16_t* next = values_.data();
     for (const Share& share : shares_) next = place(share, next, y);
@@ -181,6 +188,7 @@ class Decoder {
   int64_t unused_;
   Plane plane_;
   std::vector<Share> shares_;
+  int64_t work_ = 0;  // multiplications of a step
   Picks picks_;
   std::vector<int16_t> values_;
 };

@@ -41,6 +41,8 @@ struct Layer {
   std::vector<int64_t> source;     // [rows]: the output of a packed row, or kNone
   std::vector<int64_t> magnitude;  // [rows]: sum of |weight|
   std::vector<int8_t> weight;      // [rows / kBlock, pairs, kBlock, 2]
+
+  int64_t products() const { return rows * pairs * 2; }
 };
 
 inline int64_t rounded_up(int64_t n, int64_t multiple) {

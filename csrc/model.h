@@ -28,6 +28,13 @@ struct Slice {
   Layer context[kContexts];
   Layer previous;  // no outputs in the first slice
   Layer hidden, head;
+
+  // Multiplications a position.
+  int64_t products() const {
+    int64_t sum = previous.products() + hidden.products() + head.products();
+    for (const Layer& layer : context) sum += layer.products();
+    return sum;
+  }
 };
 
 struct Model {

@@ -31,9 +31,11 @@ template <int P>
 MCM_AVX2 void accumulate(const int8_t* weight, const int16_t* const* positions, const Spans& spans,
                          int32_t* acc) {
   __m256i low[P], high[P];
+#pragma GCC unroll 6
   for (int p = 0; p < P; ++p) low[p] = high[p] = _mm256_setzero_si256();
   for (const Span* span = spans.begin; span < spans.begin + spans.count; ++span) {
     const int16_t* x[P];
+#pragma GCC unroll 6
     for (int p = 0; p < P; ++p) x[p] = positions[p] + span->offset;
     for (int64_t i = 0; i < 2 * span->pairs; i += 2, weight += 2 * kBlock) {
       const __m256i w0 = weights(weight), w1 = weights(weight + kBlock);
@@ -45,6 +47,7 @@ MCM_AVX2 void accumulate(const int8_t* weight, const int16_t* const* positions, 
       }
     }
   }
+#pragma GCC unroll 6
   for (int p = 0; p < P; ++p, acc += kBlock) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(acc), low[p]);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(acc + 8), high[p]);

@@ -33,8 +33,10 @@ class Team {
   int64_t size() const { return static_cast<int64_t>(threads_.size()) + 1; }
 
   // Calls job(item, member) for each item 0..items - 1, in any order, and waits for them all.
-  void for_each(int64_t items, const std::function<void(int64_t, int64_t)>& job) {
-    if (size() == 1 || items == 1) {
+  // `alone`: the job is not worth sharing.
+  void for_each(int64_t items, const std::function<void(int64_t, int64_t)>& job,
+                bool alone = false) {
+    if (size() == 1 || items <= 1 || alone) {
       for (int64_t item = 0; item < items; ++item) job(item, 0);
       return;
     }
@@ -48,13 +50,23 @@ class Team {
   }
 
  private:
-  static constexpr int kSpins = 2000;
+  static constexpr int kSpins = 1000;  // some 10 microseconds
 
   template <class Ready>
   static void wait_until(const Ready& ready) {
     for (int spins = 0; !ready(); ++spins) {
-      if (spins > kSpins) std::this_thread::yield();
+      if (spins > kSpins) {
+        std::this_thread::yield();
+      } else {
+        pause();
+      }
     }
+  }
+
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
   }
 
   void work(int64_t member) {

@@ -32,9 +32,14 @@ class Model(NamedTuple):
     renderings: dict[str, Synthesis]  # beside the faithful one, by name
 
 
-def save(network: Network, path: str | os.PathLike) -> IntegerModel:
-    """Export a network: its integers, and its floats as fp16. Returns the integers."""
-    integers = export(network)
+def save(
+    network: Network, path: str | os.PathLike, counts: torch.Tensor | None = None
+) -> IntegerModel:
+    """Export a network: its integers, and its floats as fp16. Returns the integers.
+
+    `counts`: see `exact.quantize.export`.
+    """
+    integers = export(network, counts)
     state = {PREFIX + name: t.detach().half().cpu() for name, t in network.state_dict().items()}
     metadata = {"config": network.config.to_json(), "id": integers.id.hex()}
     save_file({**integers.tensors, **_contiguous(state)}, path, metadata)

@@ -17,17 +17,20 @@ from ..network import distribution
 from ..network.level_affine import STEPS, quantize_rows
 from ..network.model import Network
 from .model import CONTEXTS, SHIFT, IntegerModel
-from .tables import gaussian_tables, pack, table_of_cdf
+from .tables import REACH, Table, bin_masses, latent_tables, pack, table_of
 
 
 @torch.no_grad()
-def export(network: Network) -> IntegerModel:
-    """The integers of a network, checked. Raises ValueError when a bound does not hold."""
+def export(network: Network, counts: Tensor | None = None) -> IntegerModel:
+    """The integers of a network, checked. Raises ValueError when a bound does not hold.
+
+    `counts`: how often each symbol of each of y's tables was seen (`calibrate`).
+    """
     layers = _hyper_layers(network) + _slice_layers(network)
     tensors = {f"{name}.weight": weight for name, weight, _, _ in layers}
     tensors["multiplier"] = torch.cat([m for _, _, m, _ in layers], 1).to(torch.int32)
     tensors["bias"] = torch.cat([b for _, _, _, b in layers], 1)
-    tensors |= pack(gaussian_tables() + _prior_tables(network))
+    tensors |= pack(latent_tables(counts) + _prior_tables(network))
     return IntegerModel(tensors, network.config.slices)
 
 
@@ -85,7 +88,7 @@ def _slice_layers(network: Network) -> list[Layer]:
     return layers
 
 
-def _prior_tables(network: Network) -> list[tuple[int, Tensor]]:
+def _prior_tables(network: Network) -> list[Table]:
     """For each level and channel of z: its table."""
     prior = network.prior
     mean, log_scale, logit = (
@@ -100,5 +103,6 @@ def _prior_tables(network: Network) -> list[tuple[int, Tensor]]:
             def cdf(x: Tensor, m: Tensor = m, s: Tensor = s, w: Tensor = w) -> Tensor:
                 return (torch.sigmoid((x[:, None] - m) / s) * w).sum(1)
 
-            tables.append(table_of_cdf(cdf, float((m * w).sum())))
+            centre = round(float((m * w).sum()))
+            tables.append(table_of(bin_masses(cdf, centre), centre - REACH))
     return tables

@@ -13,10 +13,14 @@ from torch import Tensor
 
 from ..network import distribution
 
-PROBABILITY_BITS = 14
-TOTAL = 1 << PROBABILITY_BITS
-_TAIL = 2.0**-14  # mass on either side that is left to the escape
-_MAX_REACH = 400
+TOTAL = 1 << 14
+REACH = 400  # a table holds symbols within this distance of its centre
+# Below this a symbol is cheaper as an escape: its place would cost every other symbol 1 / 2^14.
+_RARE = 2.0**-17
+_PRIOR_COUNT = 300  # how many symbols seen weigh as much as the Gaussian
+_TAIL, _TAIL_WIDTH = 2.0**-10, 2.0  # of the prior: real tails are wider than a Gaussian's
+
+Table = tuple[int, Tensor]  # the first symbol, cumulative frequencies with the escape's last
 
 
 def frequencies(mass: Tensor) -> Tensor:
@@ -33,28 +37,45 @@ def frequencies(mass: Tensor) -> Tensor:
     return frequency
 
 
-def table_of_cdf(cdf: Callable[[Tensor], Tensor], centre: float) -> tuple[int, Tensor]:
-    """A distribution's float64 cdf -> (minimum, cumulative frequencies [n + 1], escape last)."""
-    middle = round(centre)
-    edges = torch.arange(middle - _MAX_REACH, middle + _MAX_REACH + 1, dtype=torch.float64) - 0.5
-    below = cdf(edges)
-    low = int(torch.searchsorted(below, _TAIL, right=True)) - 1
-    high = int(torch.searchsorted(below, 1 - _TAIL))
-    low, high = max(low, 0), max(min(high, len(edges) - 1), low + 1)
-    minimum = middle - _MAX_REACH + low
-    frequency = frequencies(below[low + 1 : high + 1] - below[low:high])
-    return minimum, torch.cumsum(frequency, 0) - frequency
+def table_of(mass: Tensor, first: int) -> Table:
+    """Probabilities of the symbols first, first + 1, ... -> their table, without the rare ones."""
+    kept = (mass > _RARE).nonzero().flatten()
+    low, high = int(kept[0]), int(kept[-1]) + 1
+    frequency = frequencies(mass[low:high])
+    return first + low, torch.cumsum(frequency, 0) - frequency
 
 
-def gaussian_tables() -> list[tuple[int, Tensor]]:
-    """For each index and fraction of mu (0, 1/n .. (n-1)/n with n = 16 >> shift): its table."""
+def bin_masses(cdf: Callable[[Tensor], Tensor], centre: int) -> Tensor:
+    """The mass of each whole number within REACH of the centre under a float64 cdf."""
+    edges = torch.arange(centre - REACH, centre + REACH + 2, dtype=torch.float64) - 0.5
+    return cdf(edges).diff()
+
+
+def latent_tables(counts: Tensor | None = None) -> list[Table]:
+    """For each index and fraction of mu (0, 1/n .. (n-1)/n with n = 16 >> shift): its table.
+
+    A Gaussian with a little mass in wider tails; with `counts` (int64 [tables, 2 REACH + 1], how
+    often each symbol was seen) what was seen outweighs it.
+    """
     tables = []
     ladder = torch.arange(distribution.INDEXES, dtype=torch.float64)
     for sigma, shift in zip(distribution.sigma_of(ladder).tolist(), _shifts(), strict=True):
-        count = distribution.MU_STEPS >> shift
-        for k in range(count):
-            tables.append(table_of_cdf(_gaussian_cdf(k / count, sigma), k / count))
+        for k in range(distribution.MU_STEPS >> shift):
+            mass = _prior(k / (distribution.MU_STEPS >> shift), sigma)
+            if counts is not None:
+                seen = counts[len(tables)].double()
+                mass = (seen + _PRIOR_COUNT * mass) / (seen.sum() + _PRIOR_COUNT)
+            tables.append(table_of(mass, -REACH))
     return tables
+
+
+def _prior(mean: float, sigma: float) -> Tensor:
+    def gaussian(scale: float) -> Tensor:
+        return bin_masses(lambda x: 0.5 * torch.erfc((mean - x) / scale * 0.5**0.5), 0)
+
+    # Not for the narrowest: their zeros are left out of the coder, and rare others are exceptions.
+    tail = _TAIL if sigma > 2 * distribution.SIGMA_MIN else 0.0
+    return (1 - tail) * gaussian(sigma) + tail * gaussian(_TAIL_WIDTH * sigma)
 
 
 def _shifts() -> list[int]:
@@ -66,7 +87,7 @@ def _gaussian_cdf(mean: float, sigma: float) -> Callable[[Tensor], Tensor]:
     return lambda x: 0.5 * torch.erfc((mean - x) / sigma * 0.5**0.5)
 
 
-def pack(tables: list[tuple[int, Tensor]]) -> dict[str, Tensor]:
+def pack(tables: list[Table]) -> dict[str, Tensor]:
     """The tables as the tensors of FORMAT.md, section 2, with the Gaussian ladder's index."""
     sizes = torch.tensor([0] + [len(cdf) for _, cdf in tables])
     counts = torch.tensor([distribution.MU_STEPS >> s for s in _shifts()])

@@ -74,11 +74,14 @@ def train(
 def export(
     weights: Annotated[Path, typer.Argument(help="A run's weights.safetensors.")],
     path: Annotated[Path, typer.Argument(help="The model file to write.")],
+    calibrate: Annotated[
+        list[Path] | None, typer.Option(help="Training images: the tables fit their symbols.")
+    ] = None,
 ) -> None:
     """Turn a training run's float weights into a model file."""
     from .export import export
 
-    export(weights, path)
+    export(weights, path, tuple(calibrate or ()))
 
 
 def _options(context: typer.Context, given: dict[str, object]) -> Options:

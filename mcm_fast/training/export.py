@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from .. import model_file
 from ..network.model import Network
@@ -13,11 +15,36 @@ from .checkpoint import is_model, load_weights, read_metadata, write_whole
 RENDERING = model_file.RENDERING + "perceptual."
 
 
-def export(weights: Path, path: Path) -> None:
-    """Float weights of a training run -> a model file. Raises ValueError, OSError."""
+def export(weights: Path, path: Path, calibrate: tuple[Path, ...] = (), images: int = 800) -> None:
+    """Float weights of a training run -> a model file. Raises ValueError, OSError.
+
+    With `calibrate` (folders of images or tar shards) the tables fit the symbols of that many
+    training images, each at its own quality.
+    """
     if is_model(read_metadata(weights)):
         raise ValueError(f"{weights} is a model already, and its integers are not made anew")
-    model_file.save(load_weights(weights), path)
+    network = load_weights(weights)
+    counts = _counts(network, calibrate, images) if calibrate else None
+    model_file.save(network, path, counts)
+
+
+def _counts(network: Network, sources: tuple[Path, ...], images: int) -> Tensor:
+    """The symbols of y over the first images, at qualities spread evenly over the range."""
+    from ..codec import Codec
+    from ..exact.calibrate import count_symbols
+    from ..exact.quantize import export as integers_of
+    from . import data
+    from .config import Options
+
+    codec = Codec(network, integers_of(network))
+    tiles = data.load(Options(data=sources, steps=1)).train[:images]
+    total: Tensor | int = 0
+    golden = 0.6180339887  # fractions of its multiples fill the range evenly
+    for n, tile in enumerate(tiles):
+        latents = codec.analysis(tile, 100 * (n * golden % 1))
+        parameters = codec.engine.parameters(latents.y, latents.z, latents.quality)
+        total = total + count_symbols(codec.integers, latents.y, parameters)
+    return torch.as_tensor(total)
 
 
 def add_rendering(base: Path, network: Network, path: Path) -> None:
