@@ -130,10 +130,8 @@ class Decoder {
     int64_t i = share.first, n = share.first;
     for (int64_t p = 0; p < share.run.count; ++p) {
       const int64_t at = latents_at(share.run, p);
-      for (int64_t c = 0; c < model_.slice_channels; ++c, ++i) {
-        n = picks_.pick(model_.tables, table_of(model_, field.mu[at + c], field.indexes[at + c]), i,
-                        n);
-      }
+      n = picks_.pick(model_, field.mu + at, field.indexes + at, model_.slice_channels, i, n);
+      i += model_.slice_channels;
     }
     share.coded = n - share.first;
   }
@@ -158,18 +156,20 @@ class Decoder {
       const auto [row, column] = share.run.position(p);
       const int64_t at = latents_at(share.run, p), first = share.run.slice * channels;
       int16_t* known = plane_.at(share.run.slice, row, column);
-      for (int64_t c = 0; c < channels; ++c, ++i) {
-        const bool coded = picks_.coded[i];
-        y[at + c] = coded ? *next : picks_.sure[i];
-        next += coded;
-        if (!coded && !differences_.empty()) {
-          const int64_t index = z_latents_ + (first + c) * area + row * width_ + column;
-          y[at + c] = with_exception(y[at + c], index);
-        }
-        known[c] = clamp_activation(y[at + c]);
-      }
+      next = picks_.place(i, channels, next, y + at);
+      if (!differences_.empty()) add_exceptions(i, first * area + row * width_ + column, y + at);
+      for (int64_t c = 0; c < channels; ++c) known[c] = clamp_activation(y[at + c]);
+      i += channels;
     }
     return next;
+  }
+
+  // To one position's latents, which are number i on of the picks and number `index` on, a plane
+  // apart, of y.
+  void add_exceptions(int64_t i, int64_t index, int16_t* values) {
+    for (int64_t c = 0; c < model_.slice_channels; ++c, index += height_ * width_) {
+      if (!picks_.coded[i + c]) values[c] = with_exception(values[c], z_latents_ + index);
+    }
   }
 
   // Where the latents of a slice begin in [height, width, M].

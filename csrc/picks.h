@@ -17,19 +17,50 @@ struct Picks {
   std::vector<int16_t> sure;    // of all: the value, if the table is certain
   std::vector<uint8_t> coded;   // of all: 1 or 0
 
+  // Latent i of all, coded number n if it is coded; returns the next n.
+  int64_t pick(const Tables& all, const Selection& selection, int64_t i, int64_t n) {
+    tables[n] = selection.table;
+    bases[n] = static_cast<int16_t>(selection.base);
+    sure[i] = wrap(selection.base + all.minimum(selection.table));
+    coded[i] = !all.certain(selection.table);
+    return n + coded[i];
+  }
+
   explicit Picks(int64_t size = 0) { resize(size); }
   void resize(int64_t size) {
     tables.resize(size), bases.resize(size), sure.resize(size), coded.resize(size);
   }
 
-  // Latent i of all, coded number n if it is coded; returns how many are coded up to it.
-  int64_t pick(const Tables& all, const Selection& selection, int64_t i, int64_t n) {
-    const auto [table, base] = selection;
-    tables[n] = table;
-    bases[n] = static_cast<int16_t>(base);
-    sure[i] = wrap(base + all.minimum(table));
-    coded[i] = !all.certain(table);
-    return n + coded[i];
+  // `count` latents with these parameters: from number i on of all, n of the coded ones. Returns
+  // the next n.
+  int64_t pick(const Model& model, const int16_t* mu, const uint8_t* indexes, int64_t count,
+               int64_t i, int64_t n) {
+    int32_t* table = &tables[n];
+    int16_t *base = &bases[n], *known = &sure[i];
+    uint8_t* is_coded = &coded[i];
+    for (int64_t c = 0; c < count; ++c) {
+      const Selection s = table_of(model, mu[c], indexes[c]);
+      const bool now_coded = !model.tables.certain(s.table);
+      *table = s.table;
+      *base = static_cast<int16_t>(s.base);
+      known[c] = wrap(s.base + model.tables.minimum(s.table));
+      is_coded[c] = now_coded;
+      table += now_coded, base += now_coded;
+    }
+    return table - tables.data();
+  }
+
+  // `count` latents from number i on, all coded or known: [count] values, the coded ones from
+  // `next` on. Returns the next coded value.
+  const int16_t* place(int64_t i, int64_t count, const int16_t* next, int16_t* values) const {
+    const int16_t* known = &sure[i];
+    const uint8_t* is_coded = &coded[i];
+    for (int64_t c = 0; c < count; ++c) {
+      const int16_t from_coder = *next, from_table = known[c];
+      values[c] = is_coded[c] ? from_coder : from_table;
+      next += is_coded[c];
+    }
+    return next;
   }
 };
 

@@ -12,6 +12,9 @@ namespace mcm {
 
 // Threads that share many short jobs, such as the steps of a wavefront: they spin for the next one
 // and give way when it is long in coming. Jobs must not throw.
+//
+// A job is over when its items are done, not when every thread has heard of it: a thread that the
+// system has put aside holds nobody up unless it has taken an item.
 class Team {
  public:
   // The caller's thread and `threads - 1` others, or fewer where the system refuses them.
@@ -25,15 +28,14 @@ class Team {
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
   ~Team() {
-    stop_ = true;
-    generation_.fetch_add(1, std::memory_order_release);
+    stop_.store(true, std::memory_order_release);
     for (std::thread& thread : threads_) thread.join();
   }
 
   int64_t size() const { return static_cast<int64_t>(threads_.size()) + 1; }
 
-  // Calls job(item, member) for each item 0..items - 1, in any order, and waits for them all.
-  // `alone`: the job is not worth sharing.
+  // Calls job(item, member) for each item 0..items - 1 (less than 2^32), in any order, and waits
+  // for them all. `alone`: the job is not worth sharing.
   void for_each(int64_t items, const std::function<void(int64_t, int64_t)>& job,
                 bool alone = false) {
     if (size() == 1 || items <= 1 || alone) {
@@ -42,15 +44,15 @@ class Team {
     }
     job_ = &job;
     items_ = items;
-    next_.store(0, std::memory_order_relaxed);
-    idle_.store(0, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
+    done_.store(0, std::memory_order_relaxed);
+    const uint64_t next_job = (left_.load(std::memory_order_relaxed) >> 32) + 1;
+    left_.store(next_job << 32 | static_cast<uint64_t>(items), std::memory_order_release);
     work(0);
-    wait_until([&] { return idle_.load(std::memory_order_acquire) == size() - 1; });
+    wait_until([&] { return done_.load(std::memory_order_acquire) == items; });
   }
 
  private:
-  static constexpr int kSpins = 1000;  // some 10 microseconds
+  static constexpr int kSpins = 2000;  // some tens of microseconds
 
   template <class Ready>
   static void wait_until(const Ready& ready) {
@@ -69,26 +71,32 @@ class Team {
 #endif
   }
 
+  bool waiting() const { return static_cast<uint32_t>(left_.load(std::memory_order_relaxed)) > 0; }
+
+  // Takes items while there are any. What belongs to a job is only looked at with one in hand.
   void work(int64_t member) {
-    int64_t item;
-    while ((item = next_.fetch_add(1, std::memory_order_relaxed)) < items_) (*job_)(item, member);
+    uint64_t left = left_.load(std::memory_order_relaxed);
+    while (static_cast<uint32_t>(left) > 0) {
+      if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel)) continue;
+      (*job_)(items_ - static_cast<uint32_t>(left), member);
+      done_.fetch_add(1, std::memory_order_release);
+      left = left_.load(std::memory_order_relaxed);
+    }
   }
 
   void serve(int64_t member) {
-    for (uint64_t seen = 0;; ++seen) {
-      wait_until([&] { return generation_.load(std::memory_order_acquire) != seen; });
-      if (stop_) return;
+    while (!stop_.load(std::memory_order_acquire)) {
+      wait_until([&] { return waiting() || stop_.load(std::memory_order_relaxed); });
       work(member);
-      idle_.fetch_add(1, std::memory_order_release);
     }
   }
 
   std::vector<std::thread> threads_;
   const std::function<void(int64_t, int64_t)>* job_ = nullptr;
   int64_t items_ = 0;
-  bool stop_ = false;
-  std::atomic<int64_t> next_{0}, idle_{0};
-  std::atomic<uint64_t> generation_{0};
+  alignas(64) std::atomic<uint64_t> left_{0};  // the job's number << 32 | items not taken yet
+  alignas(64) std::atomic<int64_t> done_{0};
+  std::atomic<bool> stop_{false};
 };
 
 }  // namespace mcm

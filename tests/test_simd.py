@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+
 from mcm_fast import Codec
 from mcm_fast.exact.cpu import CpuEngine, extension
 from mcm_fast.exact.model import IntegerModel

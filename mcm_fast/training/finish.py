@@ -2,11 +2,12 @@
 
 With the transforms frozen, what `analysis` makes of every training image is computed once. Then the
 hyperprior and the context model are trained on what they see in use, rounded latents, first in
-floating point and then as the integers they will become.
+floating point and then, with every feature scaled to int8's range, as the integers they will become.
 
     python -m mcm_fast.training.finish WEIGHTS OUT DATA... --steps 3000
 
-writes OUT/float.safetensors (after the first part) and OUT/weights.safetensors.
+writes OUT/float.safetensors (after the first part), OUT/equalized.safetensors (the same function, ready
+to be rounded as it is) and OUT/weights.safetensors (after the second part).
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from torch import Tensor
 from ..network.model import Network
 from . import checkpoint, data
 from .config import Options
+from .equalize import equalize
 
 log = logging.getLogger(__name__)
 
 _FROZEN = ("analysis.", "synthesis.", "gain.", "inverse_gain.")
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def cache_features(network: Network, tiles: Tensor) -> Tensor:
     """uint8 tiles (N, 3, S, S), S a multiple of 64 -> what analysis makes of them, fp16."""
     parts = tiles.split(16)
@@ -62,6 +64,8 @@ def finish(
     network.hard = True
     _train(network, features, held_out, range(first), lr, batch)
     _save(network, out / "float.safetensors")
+    equalize(network, features[:64].float())
+    _save(network, out / "equalized.safetensors")
     network.quantize()
     _train(network, features, held_out, range(first, steps), lr / 2, batch)
     _save(network, out / "weights.safetensors")
