@@ -20,7 +20,7 @@ slow: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	@mkdir -p build
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=build/bench.json \
+	$(BIN)/python -m pytest benchmarks --benchmark-json=build/bench.json \
 	    -o python_files='bench_*.py' -o python_functions='bench_* test_*'
 
 style: $(VENV)/.style

@@ -1,4 +1,4 @@
-"""Other people's coders and codecs, imported only here. Each raises ImportError where it is missing."""
+"""Other people's coders and codecs, imported only here; ImportError where one is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scalar and SIMD kernels: the same integers for any shape, against each other and the reference."""
+"""Scalar and SIMD kernels: the same integers for any shape, and the reference's."""
 
 import os
 import subprocess

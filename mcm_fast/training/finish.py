@@ -1,13 +1,13 @@
 """The last phase for the entropy model alone, on cached features: minutes on a CPU.
 
-With the transforms frozen, what `analysis` makes of every training image is computed once. Then the
-hyperprior and the context model are trained on what they see in use, rounded latents, first in
-floating point and then, with every feature scaled to int8's range, as the integers they will become.
+With the transforms frozen, what `analysis` makes of every training image is computed once. Then
+the hyperprior and the context model are trained on what they see in use, rounded latents, first
+in floating point and then, every feature scaled to int8's range, as the integers they become.
 
     python -m mcm_fast.training.finish WEIGHTS OUT DATA... --steps 3000
 
-writes OUT/float.safetensors (after the first part), OUT/equalized.safetensors (the same function, ready
-to be rounded as it is) and OUT/weights.safetensors (after the second part).
+writes OUT/float.safetensors (after the first part), OUT/equalized.safetensors (the same function,
+ready to be rounded as it is) and OUT/weights.safetensors (after the second part).
 """
 
 from __future__ import annotations
