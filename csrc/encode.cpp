@@ -49,16 +49,6 @@ int64_t total_size(const std::vector<Bytes>& segments) {
   return size;
 }
 
-// How many states a payload of `bytes` can afford (FORMAT.md, section 6).
-int64_t states_for(int64_t bytes) {
-  int64_t states = 1;
-  while (states < kMaxLanes && 400 * 2 * states <= bytes) states *= 2;
-  while (states >= kMaxLanes && states < kMaxLanes * kMaxGroups && 800 * 2 * states <= bytes) {
-    states *= 2;
-  }
-  return states;
-}
-
 }  // namespace
 
 Coded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,
@@ -67,10 +57,10 @@ Coded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t hei
   Coded coded;
   coded.lanes = kMaxLanes;
   coded.segments = coding.writer.segments(coded.lanes, coded.groups);
-  const int64_t states = states_for(total_size(coded.segments));
+  const int states = states_for(total_size(coded.segments));
   if (states != kMaxLanes) {
-    coded.lanes = static_cast<int>(std::min<int64_t>(states, kMaxLanes));
-    coded.groups = static_cast<int>(states / coded.lanes);
+    coded.lanes = std::min(states, kMaxLanes);
+    coded.groups = states / coded.lanes;
     coded.segments = coding.writer.segments(coded.lanes, coded.groups);
   }
   for (const auto& [index, difference] : coding.exceptions) {

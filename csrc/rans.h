@@ -28,11 +28,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define MCM_HD __host__ __device__
-#else
-#define MCM_HD
-#endif
+#include "host_device.h"
 
 namespace mcm {
 
@@ -59,6 +55,16 @@ MCM_HD inline bool rans_overflows(uint32_t x, uint32_t frequency, int bits) {
 
 MCM_HD inline uint32_t rans_put(uint32_t x, uint32_t start, uint32_t frequency, int bits) {
   return ((x / frequency) << bits) + x % frequency + start;
+}
+
+// How many states a payload of `bytes`, as coded with 32 of them, can afford.
+MCM_HD inline int states_for(int64_t bytes) {
+  int states = 1;
+  while (states < kMaxLanes && 400 * 2 * states <= bytes) states *= 2;
+  while (states >= kMaxLanes && states < kMaxLanes * kMaxGroups && 800 * 2 * states <= bytes) {
+    states *= 2;
+  }
+  return states;
 }
 
 }  // namespace mcm

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "host_device.h"
+
 namespace mcm {
 
 constexpr int64_t kRowStep = 4;
@@ -21,7 +23,9 @@ struct Run {
   struct Position {
     int64_t row, column;
   };
-  Position position(int64_t i) const { return {row + i * row_step, column + i * column_step}; }
+  MCM_HD Position position(int64_t i) const {
+    return {row + i * row_step, column + i * column_step};
+  }
 
   // `size` of them from number i on.
   Run part(int64_t i, int64_t size) const {
@@ -31,12 +35,12 @@ struct Run {
 };
 
 // How many values t takes.
-inline int64_t wavefront_steps(int64_t slices, int64_t height, int64_t width) {
+MCM_HD inline int64_t wavefront_steps(int64_t slices, int64_t height, int64_t width) {
   return width + kRowStep * (height - 1) + kSliceStep * (slices - 1);
 }
 
 // The positions of `slice` at time t, by increasing row; the count may be 0.
-inline Run wavefront(int64_t t, int64_t slice, int64_t height, int64_t width) {
+MCM_HD inline Run wavefront(int64_t t, int64_t slice, int64_t height, int64_t width) {
   const int64_t u = t - kSliceStep * slice;  // = column + 4 row
   if (u < 0) return {slice, 0, 0, 0, 1, -kRowStep};
   const int64_t first = std::max<int64_t>(0, (u - width + kRowStep) / kRowStep);
