@@ -18,9 +18,8 @@
 
 namespace mcm::warp {
 
-constexpr int kLanes = 32;          // of a warp; a group may have fewer
 constexpr int kGroups = 32;         // of one image, at most
-constexpr int kStates = 1024;       // of one image, at most: kLanes * kGroups
+constexpr int kStates = 1024;       // of one image, at most: 32 lanes a group
 constexpr int kArrayGroups = 8192;  // of an array, at most
 constexpr int kTile = 4096;         // latents that one block of the encoder looks up
 

@@ -1,0 +1,126 @@
+// The launchers of warp_coder.h on a device: each body as a kernel on the given stream.
+#include "../warp_array.h"
+#include "../warp_code.h"
+#include "../warp_coder.h"
+#include "../warp_decode.h"
+#include "../warp_encode.h"
+#include "../warp_image.h"
+#include "launch.h"
+
+namespace mcm::warp {
+namespace {
+
+constexpr int kImageThreads = kWarps * kLanes;
+constexpr int kArrayThreads = kArrayWarps * kLanes;
+constexpr int kGatherThreads = 8 * kLanes;
+
+#define MCM_KERNEL(threads) __global__ void __launch_bounds__(threads, 1)
+
+MCM_KERNEL(kImageThreads) begin_kernel(const __grid_constant__ Decoding d) {
+  begin_image(Block<false>(), d);
+}
+
+template <bool kStages>
+MCM_KERNEL(kImageThreads)
+decode_z_kernel(const __grid_constant__ Decoding d) {
+  __shared__ Chunk chunk;
+  decode_z_image(Block<kStages>(), d, chunk);
+}
+
+template <bool kStages>
+MCM_KERNEL(kImageThreads)
+decode_step_kernel(const __grid_constant__ Decoding d) {
+  __shared__ Chunk chunk;
+  decode_step_image(Block<kStages>(), d, chunk);
+}
+
+MCM_KERNEL(kImageThreads) finish_kernel(const __grid_constant__ Decoding d) {
+  finish_image(Block<false>(), d);
+}
+
+MCM_KERNEL(kImageThreads) count_kernel(const __grid_constant__ Encoding e) {
+  __shared__ TileCounts counts;
+  count_tile(Block<false>(), e, counts);
+}
+
+MCM_KERNEL(kLanes) number_kernel(const __grid_constant__ Encoding e) {
+  number_tiles(Block<false>(), e);
+}
+
+MCM_KERNEL(kImageThreads) look_up_kernel(const __grid_constant__ Encoding e) {
+  __shared__ TileCounts counts;
+  look_up_tile(Block<false>(), e, counts);
+}
+
+MCM_KERNEL(kLanes) code_first_kernel(const __grid_constant__ Encoding e) {
+  code_first(Block<false>(), e);
+}
+
+MCM_KERNEL(kLanes) code_chosen_kernel(const __grid_constant__ Encoding e) {
+  code_chosen(Block<false>(), e);
+}
+
+MCM_KERNEL(kGatherThreads) gather_kernel(const __grid_constant__ Encoding e) {
+  gather_group(Block<false>(), e);
+}
+
+template <bool kStages>
+MCM_KERNEL(kArrayThreads)
+decode_array_kernel(const __grid_constant__ Array a) {
+  decode_groups(Block<kStages>(), a);
+}
+
+template <bool kStages>
+MCM_KERNEL(kArrayThreads)
+encode_array_kernel(const __grid_constant__ Array a) {
+  encode_groups(Block<kStages>(), a);
+}
+
+MCM_KERNEL(kGatherThreads) gather_array_kernel(const __grid_constant__ Array a) {
+  gather_array(Block<false>(), a);
+}
+
+}  // namespace
+
+void begin(const Decoding& d, int64_t stream) {
+  launch("begin", begin_kernel, d.images, kImageThreads, stream, d);
+}
+
+void decode_z(const Decoding& d, int64_t stream) {
+  launch_staged("decode_z", decode_z_kernel<true>, decode_z_kernel<false>, d.z_tables_size,
+                d.images, kImageThreads, stream, d);
+}
+
+void decode_step(const Decoding& d, int64_t stream) {
+  launch_staged("decode_step", decode_step_kernel<true>, decode_step_kernel<false>, d.y_tables_size,
+                d.images, kImageThreads, stream, d);
+}
+
+void finish(const Decoding& d, int64_t stream) {
+  launch("finish", finish_kernel, d.images, kImageThreads, stream, d);
+}
+
+void encode(const Encoding& e, int64_t stream) {
+  const int64_t groups = e.images * kGroups;
+  launch("count", count_kernel, e.tiles, kImageThreads, stream, e);
+  launch("number", number_kernel, e.images, kLanes, stream, e);
+  launch("look_up", look_up_kernel, e.tiles, kImageThreads, stream, e);
+  launch("code_first", code_first_kernel, e.images, kLanes, stream, e);
+  launch("code_chosen", code_chosen_kernel, groups, kLanes, stream, e);
+  launch("gather", gather_kernel, groups, kGatherThreads, stream, e);
+}
+
+void decode_array(const Array& a, int64_t stream) {
+  const int64_t blocks = (a.groups + kArrayWarps - 1) / kArrayWarps;
+  launch_staged("decode_array", decode_array_kernel<true>, decode_array_kernel<false>,
+                a.tables_size, blocks, kArrayThreads, stream, a);
+}
+
+void encode_array(const Array& a, int64_t stream) {
+  const int64_t blocks = (a.groups + kArrayWarps - 1) / kArrayWarps;
+  launch_staged("encode_array", encode_array_kernel<true>, encode_array_kernel<false>,
+                a.tables_size, blocks, kArrayThreads, stream, a);
+  launch("gather_array", gather_array_kernel, a.groups, kGatherThreads, stream, a);
+}
+
+}  // namespace mcm::warp

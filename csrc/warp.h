@@ -1,0 +1,207 @@
+// A block of warps, written once: as it is on a device, and as loops on the host.
+//
+// A body is a sequence of `block.each_warp(f)`, with a barrier after each; within f(warp), the 32
+// lanes go in step from one `warp.each(g)` to the next, and meet in ballots, sums and shuffles.
+// What a lane or a warp keeps from one to the next lies in a PerLane or a PerWarp: one value in a
+// register on a device, an array on the host.
+#pragma once
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+#include <cuda_pipeline_primitives.h>
+#define MCM_BODY __device__ __forceinline__
+#define MCM_UNROLL _Pragma("unroll")
+#else
+#include <algorithm>
+#include <array>
+#define MCM_BODY inline
+#define MCM_UNROLL
+#endif
+
+namespace mcm::warp {
+
+constexpr int kLanes = 32;  // of a warp; a group may have fewer
+constexpr int kWarps = 32;  // of a block, at most
+
+#ifdef __CUDACC__
+
+template <class T>
+class PerLane {
+ public:
+  MCM_BODY T& operator[](int) { return value_; }
+  MCM_BODY const T& operator[](int) const { return value_; }
+
+ private:
+  T value_;
+};
+
+template <class T>
+using PerWarp = PerLane<T>;
+
+// How many bits of a mask are set, and those of the lanes before one.
+MCM_BODY uint32_t count_of(uint32_t mask) { return __popc(mask); }
+
+MCM_BODY uint32_t minimum_of(uint32_t a, uint32_t b) { return min(a, b); }
+
+// Bits 32..63 of a product.
+MCM_BODY uint32_t high_product(uint32_t a, uint32_t b) { return __umulhi(a, b); }
+
+// A value that no thread of the launch writes.
+template <class T>
+MCM_BODY T load(const T* at) {
+  return __ldg(at);
+}
+
+// By one thread, among others that do the same.
+MCM_BODY void subtract(int32_t* at, int32_t value) { atomicSub(at, value); }
+MCM_BODY void set_bits(int32_t* at, int32_t bits) { atomicOr(at, bits); }
+
+class Warp {
+ public:
+  MCM_BODY explicit Warp(int number) : number_(number), lane_(threadIdx.x % kLanes) {}
+  MCM_BODY int number() const { return number_; }
+
+  template <class F>
+  MCM_BODY void each(const F& f) const {
+    f(lane_);
+  }
+
+  MCM_BODY uint32_t ballot(const PerLane<bool>& holds) const {
+    return __ballot_sync(kAll, holds[lane_]);
+  }
+  MCM_BODY uint32_t sum(const PerLane<uint32_t>& values) const {
+    return __reduce_add_sync(kAll, values[lane_]);
+  }
+  // values[lane] becomes the sum of those of the lanes up to it.
+  MCM_BODY void accumulate(PerLane<uint32_t>& values) const {
+    MCM_UNROLL for (int step = 1; step < kLanes; step *= 2) {
+      const uint32_t before = __shfl_up_sync(kAll, values[lane_], step);
+      if (lane_ >= step) values[lane_] += before;
+    }
+  }
+  // found[lane] = values[from[lane] mod 32]
+  MCM_BODY void shuffle(const PerLane<uint32_t>& values, const PerLane<uint32_t>& from,
+                        PerLane<uint32_t>& found) const {
+    found[lane_] = __shfl_sync(kAll, values[lane_], from[lane_]);
+  }
+  template <class F>
+  MCM_BODY void once(const F& f) const {
+    if (lane_ == 0) f();
+  }
+
+ private:
+  static constexpr uint32_t kAll = 0xFFFFFFFF;
+  int number_, lane_;
+};
+
+// kStages: it has shared memory for what `staged` copies.
+template <bool kStages>
+class Block {
+ public:
+  MCM_BODY int number() const { return blockIdx.x; }
+  MCM_BODY int warps() const { return blockDim.x / kLanes; }
+
+  template <class F>
+  MCM_BODY void each_warp(const F& f) const {
+    f(Warp(threadIdx.x / kLanes));
+    __syncthreads();
+  }
+
+  // Begins to copy `size` bytes, a multiple of 16, to shared memory; returns where to read them.
+  MCM_BODY const void* staged(const void* from, int64_t size) const {
+    if constexpr (!kStages) return from;
+    extern __shared__ uint4 shared[];
+    const auto* source = static_cast<const uint4*>(from);
+    for (int64_t i = threadIdx.x; i < size / 16; i += blockDim.x) {
+      __pipeline_memcpy_async(shared + i, source + i, 16);
+    }
+    __pipeline_commit();
+    return shared;
+  }
+  // Until all of that is there.
+  MCM_BODY void await_stage() const {
+    __pipeline_wait_prior(0);
+    __syncthreads();
+  }
+};
+
+#else
+
+template <class T>
+using PerLane = std::array<T, kLanes>;
+template <class T>
+using PerWarp = std::array<T, kWarps>;
+
+inline uint32_t count_of(uint32_t mask) { return __builtin_popcount(mask); }
+inline uint32_t minimum_of(uint32_t a, uint32_t b) { return std::min(a, b); }
+inline uint32_t high_product(uint32_t a, uint32_t b) { return uint64_t{a} * b >> 32; }
+
+template <class T>
+T load(const T* at) {
+  return *at;
+}
+
+inline void subtract(int32_t* at, int32_t value) { *at -= value; }
+inline void set_bits(int32_t* at, int32_t bits) { *at |= bits; }
+
+class Warp {
+ public:
+  explicit Warp(int number) : number_(number) {}
+  int number() const { return number_; }
+
+  template <class F>
+  void each(const F& f) const {
+    for (int lane = 0; lane < kLanes; ++lane) f(lane);
+  }
+
+  uint32_t ballot(const PerLane<bool>& holds) const {
+    uint32_t mask = 0;
+    for (int lane = 0; lane < kLanes; ++lane) mask |= uint32_t{holds[lane]} << lane;
+    return mask;
+  }
+  uint32_t sum(const PerLane<uint32_t>& values) const {
+    uint32_t sum = 0;
+    for (const uint32_t value : values) sum += value;
+    return sum;
+  }
+  void accumulate(PerLane<uint32_t>& values) const {
+    for (int lane = 1; lane < kLanes; ++lane) values[lane] += values[lane - 1];
+  }
+  void shuffle(const PerLane<uint32_t>& values, const PerLane<uint32_t>& from,
+               PerLane<uint32_t>& found) const {
+    for (int lane = 0; lane < kLanes; ++lane) found[lane] = values[from[lane] % kLanes];
+  }
+  template <class F>
+  void once(const F& f) const {
+    f();
+  }
+
+ private:
+  int number_;
+};
+
+class Block {
+ public:
+  Block(int64_t number, int warps) : number_(number), warps_(warps) {}
+  int number() const { return static_cast<int>(number_); }
+  int warps() const { return warps_; }
+
+  template <class F>
+  void each_warp(const F& f) const {
+    for (int w = 0; w < warps_; ++w) f(Warp(w));
+  }
+  const void* staged(const void* from, int64_t) const { return from; }
+  void await_stage() const {}
+
+ private:
+  int64_t number_;
+  int warps_;
+};
+
+#endif
+
+// The bits of the lanes before one.
+MCM_BODY uint32_t before(uint32_t mask, int lane) { return mask & ((1u << lane) - 1); }
+
+}  // namespace mcm::warp
