@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
-CSRC := $(wildcard csrc/*.h csrc/*.cpp)
+CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/cuda/*)
 AWAY := build/wheel-check
 
 .PHONY: demo test slow bench style format wheel-check clean

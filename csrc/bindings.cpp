@@ -10,6 +10,8 @@
 #include "engine.h"
 #include "errors.h"
 #include "simd.h"
+#include "warp_bindings.h"
+#include "warp_tables.h"
 
 namespace py = pybind11;
 
@@ -209,6 +211,27 @@ py::array_t<int16_t> decode_array(const py::array& cdf, const py::array& start,
   return to_numpy(std::move(values), {numbers.shape(0)});
 }
 
+py::array_t<uint8_t> pack_tables(const py::array& cdf, const py::array& start,
+                                 const py::array& minimum, int64_t first, int64_t count) {
+  const int64_t all = make_tables(cdf, start, minimum).count();
+  require(first >= 0 && count >= 0 && first <= all - count,
+          "no tables " + std::to_string(first) + " to " + std::to_string(first + count) + " of " +
+              std::to_string(all));
+  std::vector<uint8_t> blob =
+      warp::pack_tables(data_of<int16_t>(cdf, 1, "cdf"), data_of<int32_t>(start, 1, "start"),
+                        data_of<int32_t>(minimum, 1, "minimum"), first, count);
+  const int64_t size = static_cast<int64_t>(blob.size());
+  return to_numpy(std::move(blob), {size});
+}
+
+void bind_warp(py::module_ module) {
+  using namespace pybind11::literals;
+  module.doc() = "The range coder for warps, as host code; see csrc/warp_coder.h.";
+  module.def("pack_tables", &pack_tables, "cdf"_a, "start"_a, "minimum"_a, "first"_a, "count"_a,
+             "-> a blob of tables first .. first + count - 1");
+  warp::bind_launchers(module);
+}
+
 uint32_t crc32c_of(const py::bytes& bytes) {
   const std::string_view view = bytes;
   const py::gil_scoped_release release;
@@ -250,6 +273,7 @@ PYBIND11_MODULE(_C, module) {
   module.def("simd_names", &simd_names, "-> the levels of this processor");
   module.def("use_simd", &use_simd, "name"_a);
   module.def("crc32c", &crc32c_of, "data"_a);
+  bind_warp(module.def_submodule("warp"));
 }
 
 }  // namespace mcm
