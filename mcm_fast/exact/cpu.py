@@ -77,9 +77,7 @@ class CpuEngine:
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(lambda item: code(self.threads // workers, *item), items))
 
-    def _encode(
-        self, threads: int, y: Tensor, z: Tensor, quality: int
-    ) -> tuple[Coded, Parameters]:
+    def _encode(self, threads: int, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
         lanes, groups, indexes, differences, segments, *found = self._model.encode(
             _latents(y), _latents(z), quality, threads
         )
