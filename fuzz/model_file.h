@@ -13,7 +13,7 @@
 
 namespace mcm {
 
-constexpr int64_t kSlices = 8;
+constexpr int64_t kSlices = 3;
 
 struct OwnTensor {
   Type type = Type::kInt8;
