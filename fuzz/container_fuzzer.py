@@ -41,7 +41,9 @@ def check(data: bytes) -> None:
 
 def mutate(data: bytes, max_size: int, seed: int) -> bytes:
     chance = random.Random(seed)
-    body = bytearray(atheris.Mutate(data[:-4], max_size - 4) if chance.random() < 0.7 else data[:-4])
+    body = bytearray(data[:-4])
+    if chance.random() < 0.7:
+        body = bytearray(atheris.Mutate(data[:-4], max_size - 4))
     if chance.random() < 0.9:
         body[: len(START)] = START
     if chance.random() < 0.4:
