@@ -82,7 +82,7 @@ def _config(metadata: dict[str, str]) -> Config:
         counts = [config.slices, config.levels, *(stage.blocks for stage in config.stages)]
         sound = all(isinstance(n, int) and 0 <= n <= 256 for n in counts)
         sound &= all(stage.factor > 1 for stage in config.stages) and 0 < config.bottleneck <= 1
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"it names no configuration ({error!r})") from error
     if not sound:
         raise ValueError(f"no network has the sizes {config}")
