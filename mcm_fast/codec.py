@@ -115,7 +115,7 @@ class Codec:
             target_bpp: bits per pixel of the whole stream, found by bisection over the quality.
                 Warns (UserWarning) when no quality comes within 2 %.
             chunks: metadata to carry, by four-letter type: {"iccp": ..., "exif": ...}.
-            errors: of a batch. "raise": the first one, which names the image's index. "return":
+            errors: of a batch. "raise": the first that is found, with its image's index. "return":
                 each stands in its image's place in the list.
 
         Returns: the stream; a list for a batch.

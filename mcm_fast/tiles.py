@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from .network.config import Config, Stage
+from .latents import BLOCK
+from .network.config import Config
 
 CONV = 1  # how far a 3x3 convolution sees
-ATTENTION = 3  # a 3x3 convolution over pairs of positions: 2 beyond a pair's edge, 3 from its end
 
 
 class Span(NamedTuple):
@@ -43,7 +43,7 @@ def cover(height: int, width: int, area: int, reach: int) -> list[tuple[Span, Sp
 
     Args:
         area: latents that a tile sees, about. An image of no more is one tile.
-        reach: how far an output sees, in latents.
+        reach: how far a pair of outputs sees, in latents.
     """
     if height * width <= area:
         return [(Span(0, height, 0, height), Span(0, width, 0, width))]
@@ -77,25 +77,30 @@ def _even(n: int) -> int:
 
 
 def analysis_reach(config: Config) -> int:
-    """How far a latent sees in the image, in latents (of 16 pixels), rounded up."""
-    reach = 0  # in samples of the stage's output, then of its input
+    """How far a pair of latents sees beyond itself in the image, in latents, rounded up."""
+    first, last = 0, 1
     for stage in reversed(config.stages):
-        reach = (reach + _stage_reach(config, stage)) * stage.factor + stage.factor - 1
-    return -(-reach // 16)
+        first, last = _seen(first, last, stage.blocks * _block(config), CONV)
+        first, last = first * stage.factor, (last + 1) * stage.factor - 1
+    return max(-(first // BLOCK), last // BLOCK - 1)
 
 
 def synthesis_reach(config: Config) -> int:
-    """How far a pixel sees, in latents."""
-    reach = 0
+    """How far the pixels of a pair of latents see beyond it, in latents."""
+    first, last = 0, 2 * BLOCK - 1
     for stage in config.stages:
-        reach = -(-reach // stage.factor) + _stage_reach(config, stage)
-    return reach + CONV + 5 * _block_reach(config)
+        inner = first // stage.factor, last // stage.factor
+        first, last = _seen(*inner, CONV, stage.blocks * _block(config))
+    return max(-first, last - 1) + CONV + 5 * _block(config)
 
 
-def _stage_reach(config: Config, stage: Stage) -> int:
-    return CONV + ATTENTION + stage.blocks * _block_reach(config)
+def _seen(first: int, last: int, after: int, before: int) -> tuple[int, int]:
+    """What samples first .. last of a stage see in its input, at the stage's resolution: through
+    layers `after` and `before` its attention module, which has a convolution over pairs."""
+    first, last = (first - after) // 2 - CONV, (last + after) // 2 + CONV
+    return 2 * first - before, 2 * last + 1 + before
 
 
-def _block_reach(config: Config) -> int:
-    """Of a residual block: one 3x3 convolution between two of 1x1, or two of 3x3."""
+def _block(config: Config) -> int:
+    """A residual block: one 3x3 convolution between two of 1x1, or two of 3x3."""
     return CONV if config.bottleneck < 1 else 2 * CONV
