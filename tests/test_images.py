@@ -191,6 +191,12 @@ def test_unreadable_files(tmp_path):
         read_image(io.BytesIO(whole[: len(whole) // 2]))
 
 
+def test_the_limit_is_looked_at_before_the_pixels(monkeypatch):
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("the pixels were read"))
+    with pytest.raises(ValueError, match="the limit is 100 pixels"):
+        read_image(saved(Image.fromarray(RGB)), max_pixels=100)
+
+
 def test_decompression_bombs_are_refused(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(ValueError, match="not a readable image"):
