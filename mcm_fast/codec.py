@@ -23,6 +23,7 @@ from .exact.engines import make_engine
 from .exact.model import QUALITY_STEPS, IntegerModel
 from .exact.quantize import export
 from .exact.types import Coded, Parameters
+from .fork import survive_fork
 from .inputs import (
     Bytes,
     Images,
@@ -44,7 +45,7 @@ FAITHFUL = "faithful"
 class Codec:
     """One model on one device. Made by `load`, `Codec.from_file` or `Codec.untrained`.
 
-    Any number of threads may use one at once.
+    Any number of threads may use one at once, and so may forked children (see `fork`).
 
     Attributes:
         max_pixels: larger images are refused, in both directions, before memory is taken for them.
@@ -63,6 +64,7 @@ class Codec:
         max_pixels: int = MAX_PIXELS,
         tile_pixels: int = TILE_PIXELS,
     ):
+        survive_fork()
         self.device = torch.device(device)
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.integers = integers
