@@ -1,8 +1,7 @@
 """What the fuzzers start from: `python fuzz/seeds.py FOLDER`.
 
 Writes FOLDER/model.bin, the first slices of the golden model as `model_file.h` reads them, and
-FOLDER/container/, the golden streams and some with chunks. The decoder's own seeds are in
-`fuzz/corpus`.
+FOLDER/container/, the golden streams and some with chunks. The decoder's fuzzer makes its own.
 """
 
 import struct
