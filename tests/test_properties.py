@@ -74,7 +74,8 @@ def images(draw: st.DrawFn) -> torch.Tensor:
 
 
 @settings(max_examples=50, deadline=None)
-@given(image=images(), quality=st.floats(0, 100))
+# Training, which other tests start in this process, flushes subnormal numbers.
+@given(image=images(), quality=st.floats(0, 100, allow_subnormal=False))
 def test_any_image_survives(image, quality):
     stream = CODEC.compress(image, quality)
     assert CODEC.decode(stream) == CODEC.analysis(image, quality)
