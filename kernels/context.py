@@ -1,12 +1,12 @@
 """The context model (FORMAT.md, sections 3 and 4): what is known -> mu, index, table.
 
-    context3/5/7  the slice's own latents: rows dy = -r..-1 with dx = -r..r, then the row itself with
-                  dx = -r..-1, for r = 1, 2, 3
+    context3/5/7  the slice's own latents: rows dy = -r..-1 with dx = -r..r, then the row itself
+                  with dx = -r..-1, for r = 1, 2, 3
     previous      the slices before it at dy, dx = -1..1
     hidden        hyper features, context3, context5, context7, previous
     head          v: mu = clamp(v, int16), index = clamp(v, 0, I - 1)
-    table         s = shift[index], k = (mu + (2^s >> 1)) >> s; table first[index] + k mod (16 >> s),
-                  symbols relative to k >> (4 - s)
+    table         s = shift[index], k = (mu + (2^s >> 1)) >> s; table first[index] + k mod
+                  (16 >> s), symbols relative to k >> (4 - s)
 
 Latents are clamped to -127..127, and zero outside the image. Twins: `csrc/context.h`,
 `exact/reference.py:context_parameters`. A layer's arithmetic is in `layer.py`, how weights lie in
@@ -67,7 +67,9 @@ def add_part(sums, window, inputs, model, part: tl.constexpr, sizes: tl.constexp
     for start in range(0, inputs, sizes.chunk):
         latents = gather(window, start + tl.arange(0, sizes.chunk), inputs, part.radius, sizes)
         chunk = weight + part.weight + start * part.outputs
-        acc = tl.dot(latents, load_weight(chunk, part.outputs, sizes.chunk), acc, out_dtype=tl.int32)
+        acc = tl.dot(
+            latents, load_weight(chunk, part.outputs, sizes.chunk), acc, out_dtype=tl.int32
+        )
     return tl.dot(activate(requantize(acc, affine)), out, sums, out_dtype=tl.int32)
 
 
