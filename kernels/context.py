@@ -109,8 +109,8 @@ def head(window, hyper, model, sizes: tl.constexpr):
 
 @triton.jit
 def table_of(mu, index, shift, numbers, values):
-    """The table's number (~number if it is certain), and the base of its symbols (the value if it is
-    certain). Twin: `exact/reference.py:Tables.table_of`."""
+    """The table's number (~number if it is certain), and the base of its symbols (the value if it
+    is certain). Twin: `exact/reference.py:Tables.table_of`."""
     s = tl.load(shift + index)
     k = (mu + ((1 << s) >> 1)) >> s
     at = index * FRACTIONS + (k & ((FRACTIONS >> s) - 1))

@@ -4,8 +4,8 @@
 
 a as in `layer.py`. Twins: `csrc/hyper.h`, `exact/reference.py:hyper_synthesis`.
 
-Images lie one after the other. The first layer's input is z, planar; others have channels innermost,
-4^i times as many positions as z. The last layer writes only the positions that y has.
+Images lie one after the other. The first layer's input is z, planar; others have channels
+innermost, 4^i times as many positions as z. The last layer writes only the positions that y has.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 * A layer's outputs are padded to a power of two (at least 32) or to whole blocks of 64. What pads
   has weight, multiplier and bias zero, and so gives v = 0.
 * Its inputs are padded to chunks of 128; what the hidden layer takes from a part, as that part's
-  outputs are. weight[block of outputs][chunk][outputs][inputs], int8: a program reads a chunk as one
-  run of memory, and inputs lie side by side, as products of int8 want them.
-* Inputs of a convolution are tap by tap, channels innermost, as y lies in memory; those of `previous`
-  slice by slice, then tap by tap, with room for the last slice's.
+  outputs are. weight[block of outputs][chunk][outputs][inputs], int8: a program reads a chunk as
+  one run of memory, and inputs lie side by side, as products of int8 want them.
+* Inputs of a convolution are tap by tap, channels innermost, as y lies in memory; those of
+  `previous` slice by slice, then tap by tap, with room for the last slice's.
 * Outputs before a depth-to-space are sorted by the part of the 2 x 2 block that they go to.
 * A slice's layers follow each other, at the same places for each slice (`sizes.py`): the hidden
   layer's weights for the hyper features; context3, context5, context7 and previous, each with the

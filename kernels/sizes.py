@@ -1,6 +1,7 @@
 """The sizes that kernels are compiled for, and where each layer lies in the packed weights.
 
-Frozen, so that one object is a kernel's one compile-time argument. `packing.py` says what lies there.
+Frozen, so that one object is a kernel's one compile-time argument. `packing.py` says what
+lies there.
 """
 
 from __future__ import annotations

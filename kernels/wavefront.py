@@ -1,7 +1,7 @@
 """The joint wavefront (FORMAT.md, section 5): t = column + 4 row + 6 slice.
 
-Twins: `csrc/wavefront.h`, `exact/schedule.py`. Everything is int32; u stands for t - 6 slice, that is
-column + 4 row within a slice.
+Twins: `csrc/wavefront.h`, `exact/schedule.py`. Everything is int32; u stands for t - 6 slice, that
+is column + 4 row within a slice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def count(u, height, width):
 def count_before(u, height, width):
     """How many positions of one slice have column + 4 row < u; any u.
 
-    The sum over rows of clamp(u - 4 row, 0, width): `whole` rows of width, then an arithmetic series.
+    The sum over rows of clamp(u - 4 row, 0, width): `whole` rows of width, then an arithmetic
+    series.
     """
     whole = tl.minimum(height, tl.maximum(0, u - width + ROW_STEP) // ROW_STEP)
     begun = tl.minimum(height, tl.maximum(0, u + ROW_STEP - 1) // ROW_STEP)

@@ -22,7 +22,7 @@ def int32(*values: int) -> torch.Tensor:
 
 
 class Case:
-    """One image on its way through the kernels; all that the C++ engine says of it in `expected`."""
+    """One image on its way through the kernels; `expected`: what the C++ engine says."""
 
     def __init__(self, model):
         generator = torch.Generator().manual_seed(0)
