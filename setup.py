@@ -1,8 +1,8 @@
 """Builds the C++ engine and, for a GPU, the CUDA range coder; all else is said in pyproject.toml.
 
 MCM_FAST_WERROR=1 (or CI=true) makes warnings errors. MCM_FAST_CUDA=1 builds `mcm_fast._CUDA` or
-fails, 0 leaves it out; unset, it is built where both nvcc and a device are. NVCC names the compiler.
-A wheel without it still compresses and decompresses, and one with it is imported without a GPU.
+fails, 0 leaves it out; unset, it is built where both nvcc and a device are. NVCC is the path of the
+compiler. A wheel without it still compresses and decompresses; one with it imports without a GPU.
 """
 
 import os

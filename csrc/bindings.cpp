@@ -110,19 +110,18 @@ py::tuple parameters_of(const Model& model, const py::array& y, const py::array&
 py::tuple encode_latents(const Model& model, const py::array& y, const py::array& z,
                          int64_t quality, int64_t threads) {
   const Latents in(model, y, z);
-  Parameters p;
-  Coded coded;
+  Encoded out;
   {
     const py::gil_scoped_release release;
-    p = parameters(model, in.y, in.z, in.height, in.width, quality, threads);
-    coded = encode(model, in.y, in.z, in.height, in.width, quality, p);
+    out = encode(model, in.y, in.z, in.height, in.width, quality, threads);
   }
+  Coded& coded = out.coded;
   const int64_t exceptions = static_cast<int64_t>(coded.exception_indexes.size());
   return py::make_tuple(coded.lanes, coded.groups,
                         to_numpy(std::move(coded.exception_indexes), {exceptions}),
                         to_numpy(std::move(coded.exception_differences), {exceptions}),
                         to_bytes(coded.segments)) +
-         parameters_to_numpy(model, std::move(p), in.height, in.width);
+         parameters_to_numpy(model, std::move(out.parameters), in.height, in.width);
 }
 
 py::tuple decode_latents(const Model& model, int64_t lanes, int64_t groups,
@@ -152,8 +151,7 @@ double cost_of(const Model& model, const py::array& y, const py::array& z, int64
                int64_t threads) {
   const Latents in(model, y, z);
   const py::gil_scoped_release release;
-  const Parameters p = parameters(model, in.y, in.z, in.height, in.width, quality, threads);
-  return cost(model, in.y, in.z, in.height, in.width, quality, p);
+  return cost(model, in.y, in.z, in.height, in.width, quality, threads);
 }
 
 Tables make_tables(const py::array& cdf, const py::array& start, const py::array& minimum) {

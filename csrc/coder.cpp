@@ -83,15 +83,29 @@ std::vector<Bytes> Encoder::segments() const {
   return segments;
 }
 
+bool Writer::add(const Visit* visits, int64_t count) {
+  Visit* to = &visits_[size_];
+  bool more = false;
+  for (int64_t i = 0; i < count; ++i) {
+    const Visit visit = visits[i];
+    const bool coded = frequency_of(visit) != 0;
+    *to = visit;
+    to += coded;
+    more |= coded ? visit >> 31 : visit != 0;
+  }
+  size_ = to - visits_.get();
+  return more;
+}
+
 std::vector<Bytes> Writer::segments(int lanes, int groups) const {
-  Encoder encoder(lanes, groups, static_cast<int64_t>(visits_.size()));
-  put(encoder, 0);
+  Encoder encoder(lanes, groups, size_);
+  encoder.put(visits_.get(), 0, size_, raw_.data() + raw_.size());
   return encoder.segments();
 }
 
 double Writer::ideal_bits() const {
   double bits = double{kRawBits} * static_cast<double>(raw_.size());
-  for (const Visit visit : visits_) bits += kSymbolBits - std::log2(frequency_of(visit));
+  for (int64_t i = 0; i < size_; ++i) bits += kSymbolBits - std::log2(frequency_of(visits_[i]));
   return bits;
 }
 

@@ -55,21 +55,20 @@ class Encoder {
 // for as many lanes as needed.
 class Writer {
  public:
-  // `value` (an int16) is entry `value - base` of the table, or an escape followed by itself.
-  void add(const Tables& tables, int32_t table, int32_t base, int32_t value) {
-    visits_.push_back(tables.visit_of(table, value - base));
-    if (visits_.back() & kEscapeVisit) raw_.push_back(static_cast<uint16_t>(value));
-  }
-  void clear() { visits_.clear(), raw_.clear(); }
-  void put(Encoder& encoder, int64_t first) const {
-    encoder.put(visits_.data(), first, static_cast<int64_t>(visits_.size()),
-                raw_.data() + raw_.size());
-  }
+  // At most `visits` of them.
+  explicit Writer(int64_t visits) : visits_(new Visit[visits + 1]) {}
+
+  // Those with a frequency. Whether there is more to say: whether any is an escape, whose raw bits
+  // must follow, or has something else in the place of a frequency.
+  bool add(const Visit* visits, int64_t count);
+  void add_raw(int16_t value) { raw_.push_back(static_cast<uint16_t>(value)); }
+
   std::vector<Bytes> segments(int lanes, int groups) const;
   double ideal_bits() const;
 
  private:
-  std::vector<Visit> visits_;
+  std::unique_ptr<Visit[]> visits_;
+  int64_t size_ = 0;
   std::vector<uint16_t> raw_;  // the raw bits of the escapes, in order
 };
 

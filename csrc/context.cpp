@@ -54,11 +54,10 @@ void ContextModel::hidden_inputs(const Run& run, Workspace& space) const {
 
 void ContextModel::store(const Run& run, const Workspace& space, const Field& field) const {
   const int64_t channels = model_.slice_channels;
-  const int16_t last = static_cast<int16_t>(model_.shift.size() - 1);
+  const int16_t last = static_cast<int16_t>(model_.indexes() - 1);
   const int16_t* from = space.outputs.data();
   for (int64_t i = 0; i < run.count; ++i, from += space.rows) {
-    const auto [row, column] = run.position(i);
-    const int64_t at = (row * y_.width + column) * model_.y_channels + run.slice * channels;
+    const int64_t at = latents_at(model_, y_.width, run, i);
     std::copy_n(from, channels, field.mu + at);
     for (int64_t c = 0; c < channels; ++c) {
       field.indexes[at + c] =

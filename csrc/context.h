@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "model.h"
@@ -25,6 +26,21 @@ struct Field {
   int16_t* mu;
   uint8_t* indexes;
 };
+
+// Its memory, not yet filled in.
+struct FieldValues {
+  std::unique_ptr<int16_t[]> mu;
+  std::unique_ptr<uint8_t[]> indexes;
+
+  explicit FieldValues(int64_t latents) : mu(new int16_t[latents]), indexes(new uint8_t[latents]) {}
+  Field field() { return {mu.get(), indexes.get()}; }
+};
+
+// Where the latents of a run's position i begin in [height, width, M].
+inline int64_t latents_at(const Model& model, int64_t width, const Run& run, int64_t i) {
+  const auto [row, column] = run.position(i);
+  return (row * width + column) * model.y_channels + run.slice * model.slice_channels;
+}
 
 class ContextModel {
  public:

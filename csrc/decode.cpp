@@ -5,14 +5,13 @@
 #include "errors.h"
 #include "hyper.h"
 #include "picks.h"
+#include "predict.h"
 #include "team.h"
 #include "transpose.h"
 #include "wavefront.h"
 
 namespace mcm {
 namespace {
-
-constexpr int64_t kWorthSharing = 100000;  // multiplications: some microseconds
 
 // One slice's share of a step: its picks begin at `first`, and the first `coded` of them are coded.
 struct Share {
@@ -56,16 +55,17 @@ class Decoder {
     out.z = decode_z();
     const Plane hyper =
         hyper_synthesis(model_, affine_, out.z.data(), height_, width_, team_, spaces_);
-    Parameters found = blank_parameters(model_, height_, width_);
-    std::vector<int16_t> y(found.mu.size());
+    const int64_t latents = model_.y_channels * height_ * width_;
+    FieldValues values(latents);
+    const std::unique_ptr<int16_t[]> y(new int16_t[latents]);
     const ContextModel context(model_, affine_, plane_, hyper);
     for (int64_t t = 0; t < wavefront_steps(model_.slices, height_, width_); ++t) {
-      step(t, context, {found.mu.data(), found.indexes.data()}, y.data());
+      step(t, context, values.field(), y.get());
     }
     require_intact(unused_ == 0, "an exception belongs to a latent that is coded");
     reader_.finish();
-    out.y = transposed(y, height_ * width_, model_.y_channels, team_);
-    out.parameters = planar(std::move(found), hyper, team_);
+    out.y = transposed(y.get(), height_ * width_, model_.y_channels, team_);
+    out.parameters = planar(values, hyper, model_.y_channels, team_);
     return out;
   }
 
@@ -77,7 +77,7 @@ class Decoder {
     int64_t coded = 0;
     for (int64_t i = 0; i < z_latents_; ++i) {
       const int32_t table = model_.z_table(quality_) + static_cast<int32_t>(i / area);
-      coded = picks.pick(model_.tables, {table, 0}, i, coded);
+      coded = picks.pick({model_.tables.choice(table), 0}, i, coded);
     }
     values_.resize(coded);
     reader_.get(model_.tables, picks.tables.data(), picks.bases.data(), coded, values_.data());
@@ -113,14 +113,12 @@ class Decoder {
 
   void step(int64_t t, const ContextModel& context, const Field& field, int16_t* y) {
     share_out(t);
-    team_.for_each(
-        static_cast<int64_t>(shares_.size()),
-        [&](int64_t item, int64_t member) {
-          Share& share = shares_[shares_.size() - 1 - item];  // the costliest slices first
-          context.parameters(share.run, spaces_[member], field);
-          pick(field, share);
-        },
-        work_ < kWorthSharing);
+    const int64_t last = static_cast<int64_t>(shares_.size()) - 1;
+    team_.for_each(last + 1, work_, [&](int64_t item, int64_t member) {
+      Share& share = shares_[last - item];  // the costliest slices first
+      context.parameters(share.run, spaces_[member], field);
+      pick(field, share);
+    });
     read();
     const int16_t* next = values_.data();
     for (const Share& share : shares_) next = place(share, next, y);
@@ -129,7 +127,7 @@ class Decoder {
   void pick(const Field& field, Share& share) {
     int64_t i = share.first, n = share.first;
     for (int64_t p = 0; p < share.run.count; ++p) {
-      const int64_t at = latents_at(share.run, p);
+      const int64_t at = latents_at(model_, width_, share.run, p);
       n = picks_.pick(model_, field.mu + at, field.indexes + at, model_.slice_channels, i, n);
       i += model_.slice_channels;
     }
@@ -154,7 +152,8 @@ class Decoder {
     int64_t i = share.first;
     for (int64_t p = 0; p < share.run.count; ++p) {
       const auto [row, column] = share.run.position(p);
-      const int64_t at = latents_at(share.run, p), first = share.run.slice * channels;
+      const int64_t at = latents_at(model_, width_, share.run, p),
+                    first = share.run.slice * channels;
       int16_t* known = plane_.at(share.run.slice, row, column);
       next = picks_.place(i, channels, next, y + at);
       if (!differences_.empty()) add_exceptions(i, first * area + row * width_ + column, y + at);
@@ -170,12 +169,6 @@ class Decoder {
     for (int64_t c = 0; c < model_.slice_channels; ++c, index += height_ * width_) {
       if (!picks_.coded[i + c]) values[c] = with_exception(values[c], z_latents_ + index);
     }
-  }
-
-  // Where the latents of a slice begin in [height, width, M].
-  int64_t latents_at(const Run& run, int64_t i) const {
-    const auto [row, column] = run.position(i);
-    return (row * width_ + column) * model_.y_channels + run.slice * model_.slice_channels;
   }
 
   const Model& model_;
@@ -199,7 +192,7 @@ Decoded decode(const Model& model, const Stream& stream, int64_t height, int64_t
                int64_t quality, int64_t threads) {
   check_layout(stream.lanes, stream.groups);
   check_size(model, height, width);
-  Team team(team_size(threads));
+  Team team(team_size(threads), height * width * model.products());
   return Decoder(model, stream, height, width, quality, team).decode();
 }
 

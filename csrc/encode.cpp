@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "engine.h"
+#include "predict.h"
 #include "wavefront.h"
 
 namespace mcm {
@@ -9,39 +12,92 @@ namespace {
 
 constexpr double kExceptionBits = 48;
 
-// What the encoder makes of the latents: exceptions, and visits in the decoder's order.
-struct Coding {
-  std::vector<std::pair<int64_t, int16_t>> exceptions;
-  Writer writer;
-
-  void add(const Tables& tables, const Selection& selection, int64_t index, int16_t value) {
-    const auto [table, base] = selection;
-    if (!tables.certain(table)) return writer.add(tables, table, base, value);
-    const int16_t difference = wrap(value - base - tables.minimum(table));
-    if (difference != 0) exceptions.emplace_back(index, difference);
-  }
-};
-
-Coding code(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,
-            int64_t quality, const Parameters& parameters) {
-  Coding coding;
-  const int64_t before = z_latents(model, height, width), z_area = before / model.z_channels;
-  const int32_t z_table = model.z_table(quality);
-  for (int64_t i = 0; i < before; ++i) {
-    const int32_t table = z_table + static_cast<int32_t>(i / z_area);
-    coding.add(model.tables, {table, 0}, i, z[i]);
-  }
-  const int64_t channels = model.slice_channels, area = height * width;
-  for_each_position(model.slices, height, width, [&](int64_t slice, int64_t row, int64_t column) {
-    int64_t i = slice * channels * area + row * width + column;
-    for (int64_t c = 0; c < channels; ++c, i += area) {
-      coding.add(model.tables, table_of(model, parameters.mu[i], parameters.indexes[i]), before + i,
-                 y[i]);
-    }
-  });
-  std::sort(coding.exceptions.begin(), coding.exceptions.end());
-  return coding;
+// What becomes of a latent: its visit. If its table is certain there is none: the frequency is 0,
+// and the start is the difference of its exception, or 0.
+Visit visit_of(const Tables& tables, const Selection& selection, int16_t value) {
+  if (selection.choice.certain) return static_cast<uint16_t>(value - selection.sure());
+  return tables.visit_of(selection.choice.table, value - selection.base);
 }
+
+// What the encoder makes of the latents: exceptions, and visits in the decoder's order.
+class Coding {
+ public:
+  Coding(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,
+         int64_t quality, Team& team)
+      : model_(model),
+        y_(y),
+        height_(height),
+        width_(width),
+        z_latents_(z_latents(model, height, width)),
+        writer_(z_latents_ + model.y_channels * height * width) {
+    add_z(z, quality);
+    visits_.reset(new Visit[model.y_channels * height * width]);
+    prediction_.emplace(predict(model, y, z, height, width, quality, team,
+                                [&](const Run& run, const Field& field) { look_up(run, field); }));
+    collect();
+    std::sort(exceptions_.begin(), exceptions_.end());
+  }
+
+  const Writer& writer() const { return writer_; }
+  // Number among z, then y, and difference.
+  const std::vector<std::pair<int64_t, int16_t>>& exceptions() const { return exceptions_; }
+  const Prediction& prediction() const { return *prediction_; }
+
+ private:
+  void add_z(const int16_t* z, int64_t quality) {
+    const int64_t area = z_latents_ / model_.z_channels;
+    std::vector<Visit> visits(z_latents_);
+    for (int64_t i = 0; i < z_latents_; ++i) {
+      const int32_t table = model_.z_table(quality) + static_cast<int32_t>(i / area);
+      visits[i] = visit_of(model_.tables, {model_.tables.choice(table), 0}, z[i]);
+    }
+    add(visits.data(), z, 0, 1, z_latents_);
+  }
+
+  // The visits of y at the positions of `run`, channels last.
+  void look_up(const Run& run, const Field& field) {
+    const int64_t channels = model_.slice_channels, area = height_ * width_;
+    for (int64_t i = 0; i < run.count; ++i) {
+      const auto [row, column] = run.position(i);
+      const int64_t at = latents_at(model_, width_, run, i);
+      const int16_t* y = y_ + run.slice * channels * area + row * width_ + column;
+      for (int64_t c = 0; c < channels; ++c, y += area) {
+        const Selection selection = table_of(model_, field.mu[at + c], field.indexes[at + c]);
+        visits_[at + c] = visit_of(model_.tables, selection, *y);
+      }
+    }
+  }
+
+  void collect() {
+    const int64_t channels = model_.slice_channels, area = height_ * width_;
+    for_each_position(
+        model_.slices, height_, width_, [&](int64_t slice, int64_t row, int64_t column) {
+          const Visit* visits =
+              &visits_[(row * width_ + column) * model_.y_channels + slice * channels];
+          const int64_t first = slice * channels * area + row * width_ + column;
+          add(visits, y_ + first, z_latents_ + first, area, channels);
+        });
+  }
+
+  // `count` latents, `step` apart in `values` and in their numbers, from `index` on.
+  void add(const Visit* visits, const int16_t* values, int64_t index, int64_t step, int64_t count) {
+    if (!writer_.add(visits, count)) return;
+    for (int64_t i = 0; i < count; ++i) {
+      if (visits[i] & kEscapeVisit) writer_.add_raw(values[i * step]);
+      if (visits[i] != 0 && frequency_of(visits[i]) == 0) {
+        exceptions_.emplace_back(index + i * step, static_cast<int16_t>(visits[i]));
+      }
+    }
+  }
+
+  const Model& model_;
+  const int16_t* y_;
+  const int64_t height_, width_, z_latents_;
+  Writer writer_;
+  std::vector<std::pair<int64_t, int16_t>> exceptions_;
+  std::unique_ptr<Visit[]> visits_;  // of y, [height, width, M]
+  std::optional<Prediction> prediction_;
+};
 
 int64_t total_size(const std::vector<Bytes>& segments) {
   int64_t size = 0;
@@ -49,32 +105,41 @@ int64_t total_size(const std::vector<Bytes>& segments) {
   return size;
 }
 
-}  // namespace
-
-Coded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,
-             int64_t quality, const Parameters& parameters) {
-  const Coding coding = code(model, y, z, height, width, quality, parameters);
+Coded coded_by(const Coding& coding) {
   Coded coded;
   coded.lanes = kMaxLanes;
-  coded.segments = coding.writer.segments(coded.lanes, coded.groups);
+  coded.segments = coding.writer().segments(coded.lanes, coded.groups);
   const int states = states_for(total_size(coded.segments));
   if (states != kMaxLanes) {
     coded.lanes = std::min(states, kMaxLanes);
     coded.groups = states / coded.lanes;
-    coded.segments = coding.writer.segments(coded.lanes, coded.groups);
+    coded.segments = coding.writer().segments(coded.lanes, coded.groups);
   }
-  for (const auto& [index, difference] : coding.exceptions) {
+  for (const auto& [index, difference] : coding.exceptions()) {
     coded.exception_indexes.push_back(index);
     coded.exception_differences.push_back(difference);
   }
   return coded;
 }
 
+}  // namespace
+
+Encoded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
+               int64_t width, int64_t quality, int64_t threads) {
+  check_size(model, height, width);
+  Team team(team_size(threads), height * width * model.products());
+  const Coding coding(model, y, z, height, width, quality, team);
+  const Prediction& found = coding.prediction();
+  return {coded_by(coding), planar(found.values, found.hyper, model.y_channels, team)};
+}
+
 double cost(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,
-            int64_t quality, const Parameters& parameters) {
-  const Coding coding = code(model, y, z, height, width, quality, parameters);
-  return coding.writer.ideal_bits() +
-         kExceptionBits * static_cast<double>(coding.exceptions.size());
+            int64_t quality, int64_t threads) {
+  check_size(model, height, width);
+  Team team(team_size(threads), height * width * model.products());
+  const Coding coding(model, y, z, height, width, quality, team);
+  return coding.writer().ideal_bits() +
+         kExceptionBits * static_cast<double>(coding.exceptions().size());
 }
 
 }  // namespace mcm

@@ -10,8 +10,6 @@
 
 #include "coder.h"
 #include "model.h"
-#include "plane.h"
-#include "team.h"
 
 namespace mcm {
 
@@ -26,6 +24,11 @@ struct Coded {
   std::vector<int64_t> exception_indexes;  // in z, then y; strictly increasing
   std::vector<int16_t> exception_differences;
   std::vector<Bytes> segments;  // of each group
+};
+
+struct Encoded {
+  Coded coded;
+  Parameters parameters;
 };
 
 // What a decoder is given.
@@ -47,21 +50,12 @@ void check_size(const Model& model, int64_t height, int64_t width);
 
 int64_t z_latents(const Model& model, int64_t height, int64_t width);
 
-// mu and indexes, all zero; no features.
-Parameters blank_parameters(const Model& model, int64_t height, int64_t width);
-
-// mu and indexes [height, width, M] -> all planar, with the features of `hyper`.
-Parameters planar(Parameters&& found, const Plane& hyper, Team& team);
-
-// How many threads to start; std::invalid_argument unless at least 1 are wanted.
-int64_t team_size(int64_t threads);
-
 // All positions at once, from latents that are known.
 Parameters parameters(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
                       int64_t width, int64_t quality, int64_t threads);
 
-Coded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,
-             int64_t quality, const Parameters& parameters);
+Encoded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
+               int64_t width, int64_t quality, int64_t threads);
 
 // Throws BitstreamError if the stream is damaged.
 Decoded decode(const Model& model, const Stream& stream, int64_t height, int64_t width,
@@ -70,6 +64,6 @@ Decoded decode(const Model& model, const Stream& stream, int64_t height, int64_t
 // The ideal code length in bits: log2(2^14 / frequency) for each coded latent, 16 for the raw bits
 // of each escape, 48 for each exception.
 double cost(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,
-            int64_t quality, const Parameters& parameters);
+            int64_t quality, int64_t threads);
 
 }  // namespace mcm

@@ -46,7 +46,7 @@ void convolve(const Layer& layer, const Affine& affine, Plane& in, int64_t heigh
   replicate_edge(in);
   const std::vector<Span> window = square_window(in, 1);
   const Spans spans{window.data(), static_cast<int64_t>(window.size())};
-  team.for_each(height, [&](int64_t row, int64_t member) {
+  team.for_each(height, height * width * layer.products(), [&](int64_t row, int64_t member) {
     convolve_row(layer, affine, in, spans, row, width, scale, spaces[member], out);
   });
 }

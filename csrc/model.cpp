@@ -201,13 +201,21 @@ void Model::load_tables(const Tensors& tensors) {
   const int64_t indexes = shifts.shape[0];
   require(indexes <= 256, "more than 256 indexes");
   const Tensor& firsts = tensor<int32_t>(tensors, "tables.first", {indexes});
-  shift.assign(values<int8_t>(shifts), values<int8_t>(shifts) + indexes);
-  first.assign(values<int32_t>(firsts), values<int32_t>(firsts) + indexes);
+  const int8_t* shift = values<int8_t>(shifts);
+  const int32_t* first = values<int32_t>(firsts);
   for (int64_t i = 0; i < indexes; ++i) {
     require(shift[i] >= 0 && shift[i] <= 4, "tables.shift must be in 0..4");
     require(first[i] >= 0 && first[i] <= y_tables - (16 >> shift[i]),
             "tables.first points beyond the tables of y");
+    half.push_back(static_cast<int8_t>(1 << shift[i] >> 1));
+    for (int32_t r = 0; r < 16; ++r) choices.push_back(tables.choice(first[i] + (r >> shift[i])));
   }
+}
+
+int64_t Model::products() const {
+  int64_t sum = 0;
+  for (const Slice& s : slice) sum += s.products();
+  return sum;
 }
 
 Affine Model::affine_at(int64_t quality) const {

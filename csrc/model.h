@@ -43,8 +43,8 @@ struct Model {
   Layer hyper[3];
   std::vector<Slice> slice;
   Tables tables;
-  std::vector<int8_t> shift;   // [I]
-  std::vector<int32_t> first;  // [I]
+  std::vector<int8_t> half;     // [I]: 2^(shift - 1), or 0
+  std::vector<Choice> choices;  // [I, 16]: of each fraction of mu
 
   // Copies what it needs. std::invalid_argument if anything is missing, of a wrong type or shape,
   // or out of the bounds that keep every later sum and every table access in range.
@@ -54,6 +54,9 @@ struct Model {
   Affine affine_at(int64_t quality) const;
   // The number of the table of z's first channel.
   int32_t z_table(int64_t quality) const;
+  // Multiplications of the context model, for all slices at one position.
+  int64_t products() const;
+  int64_t indexes() const { return static_cast<int64_t>(half.size()); }
   Workspace workspace() const { return Workspace(max_inputs_, max_rows_); }
 
  private:
@@ -75,14 +78,20 @@ struct Model {
 //   k    = s == 0 ? mu : (mu + 2^(s-1)) >> s
 //   base = k >> (4 - s)                        -2048..2048
 //   table = first[index] + (k & (2^(4-s) - 1))
+//
+// k is r >> s with r = mu + half[index], so that base = r >> 4, and the table depends on index and
+// r mod 16 alone.
 struct Selection {
-  int32_t table, base;
+  Choice choice;
+  int32_t base;
+
+  // The latent, if the table is certain.
+  int16_t sure() const { return wrap(base + choice.minimum); }
 };
 
 inline Selection table_of(const Model& model, int16_t mu, uint8_t index) {
-  const int s = model.shift[index];
-  const int32_t k = (mu + (1 << s >> 1)) >> s;
-  return {model.first[index] + (k & ((1 << (4 - s)) - 1)), k >> (4 - s)};
+  const int32_t r = mu + model.half[index];
+  return {model.choices[16 * index + (r & 15)], r >> 4};
 }
 
 }  // namespace mcm

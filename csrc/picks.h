@@ -18,11 +18,11 @@ struct Picks {
   std::vector<uint8_t> coded;   // of all: 1 or 0
 
   // Latent i of all, coded number n if it is coded; returns the next n.
-  int64_t pick(const Tables& all, const Selection& selection, int64_t i, int64_t n) {
-    tables[n] = selection.table;
+  int64_t pick(const Selection& selection, int64_t i, int64_t n) {
+    tables[n] = selection.choice.table;
     bases[n] = static_cast<int16_t>(selection.base);
-    sure[i] = wrap(selection.base + all.minimum(selection.table));
-    coded[i] = !all.certain(selection.table);
+    sure[i] = selection.sure();
+    coded[i] = !selection.choice.certain;
     return n + coded[i];
   }
 
@@ -40,12 +40,11 @@ struct Picks {
     uint8_t* is_coded = &coded[i];
     for (int64_t c = 0; c < count; ++c) {
       const Selection s = table_of(model, mu[c], indexes[c]);
-      const bool now_coded = !model.tables.certain(s.table);
-      *table = s.table;
+      *table = s.choice.table;
       *base = static_cast<int16_t>(s.base);
-      known[c] = wrap(s.base + model.tables.minimum(s.table));
-      is_coded[c] = now_coded;
-      table += now_coded, base += now_coded;
+      known[c] = s.sure();
+      is_coded[c] = !s.choice.certain;
+      table += is_coded[c], base += is_coded[c];
     }
     return table - tables.data();
   }

@@ -30,6 +30,13 @@ constexpr Visit kEscapeVisit = 1u << 31;
 inline uint32_t start_of(Visit visit) { return visit & 0xFFFF; }
 inline uint32_t frequency_of(Visit visit) { return (visit & ~kEscapeVisit) >> 16; }
 
+// A table, as much of it as is needed without the coder.
+struct Choice {
+  int32_t table;
+  int16_t minimum;
+  bool certain;
+};
+
 class Tables {
  public:
   static constexpr int kBucketShift = 6;
@@ -42,8 +49,10 @@ class Tables {
          int64_t count);
 
   int64_t count() const { return static_cast<int64_t>(table_.size()); }
-  bool certain(int32_t table) const { return table_[table].escape == 1; }
-  int32_t minimum(int32_t table) const { return table_[table].minimum; }
+  Choice choice(int32_t table) const {
+    const Table& t = table_[table];
+    return {table, static_cast<int16_t>(t.minimum), t.escape == 1};
+  }
 
   // What the encoder codes for `symbol` (a value less base): the escape if the table does not hold
   // it.

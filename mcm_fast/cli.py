@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from .limits import MAX_PIXELS
 from .training.commands import export, train
 from .training.evaluation_cli import evaluate
 
@@ -32,6 +33,7 @@ _PIPE = "-"
 Sources = Annotated[list[str], typer.Argument(metavar="IN", help="Files, a folder, or -")]
 Destination = Annotated[str, typer.Argument(metavar="OUT", help="A file, a folder, or -")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+MaxPixels = Annotated[int, typer.Option(help="Refuse larger images.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
@@ -44,21 +46,24 @@ def compress(
     model: Annotated[str, typer.Option(help="The model's name.")] = "small",
     device: Device = "cpu",
     background: Annotated[str | None, typer.Option(help="Colour behind transparency.")] = None,
+    max_pixels: MaxPixels = MAX_PIXELS,
     force: Force = False,
 ) -> None:
     """Compress images to .mcm files."""
     aim = _aim(quality, target_bpp)
+    import PIL.Image
+
     from mcm_fast import load
     from mcm_fast.images import is_image_name, read_image
 
     jobs = _jobs(sources, destination, ".mcm", is_image_name)
-    codec = load(model, device=_usable(device))
+    PIL.Image.MAX_IMAGE_PIXELS = None  # --max-pixels decides alone
+    codec = load(model, device=_usable(device), max_pixels=max_pixels)
 
     def job(source: str, target: str) -> None:
         _check_target(target, force)
-        image, chunks = read_image(
-            io.BytesIO(_read(source)) if source == _PIPE else source, background
-        )
+        file = io.BytesIO(_read(source)) if source == _PIPE else source
+        image, chunks = read_image(file, background, max_pixels)
         _write(target, codec.compress(image, chunks=chunks, **aim))
 
     _run(jobs, job)
@@ -72,6 +77,7 @@ def decompress(
         "faithful"
     ),
     device: Device = "cpu",
+    max_pixels: MaxPixels = MAX_PIXELS,
     force: Force = False,
 ) -> None:
     """Decompress .mcm files to images.
@@ -88,8 +94,9 @@ def decompress(
         _check_target(target, force)
         format = "PNG" if target == _PIPE else format_of(target)
         stream = _read(source)
-        chunks = unpack(stream).chunks
-        image = mcm_fast.decompress(stream, device=device, rendering=rendering)
+        chunks = unpack(stream, max_pixels).chunks
+        options = {"device": device, "rendering": rendering, "max_pixels": max_pixels}
+        image = mcm_fast.decompress(stream, **options)
         write_image(image, sys.stdout.buffer if target == _PIPE else target, chunks, format)
 
     _run(_jobs(sources, destination, ".png", _is_stream_name), job)

@@ -9,6 +9,7 @@ import torch
 from mcm_fast import _C
 from mcm_fast.errors import BitstreamError
 from mcm_fast.exact.types import Coded
+from mcm_fast.limits import MAX_PIXELS, pixels_in_blocks
 
 MAGIC = b"MCM\x1a"
 VERSION = 0
@@ -62,7 +63,7 @@ def pack(stream: Stream) -> bytes:
     return bytes(out) + _CHECKSUM.pack(_C.crc32c(bytes(out)))
 
 
-def unpack(data: bytes | bytearray | memoryview, max_pixels: int = 2**28) -> Stream:
+def unpack(data: bytes | bytearray | memoryview, max_pixels: int = MAX_PIXELS) -> Stream:
     """Return the `Stream` that `data` holds, after every check that needs no model.
 
     The caller still has to check the model's id, the exceptions' range and the final states. Raises
@@ -75,7 +76,7 @@ def unpack(data: bytes | bytearray | memoryview, max_pixels: int = 2**28) -> Str
     reader = _Reader(data, _START.size, len(data) - _CHECKSUM.size)
     width, height = reader.varint(), reader.varint()
     _require(width > 0 and height > 0, f"an image of {width}x{height} pixels")
-    if 256 * -(-width // 16) * -(-height // 16) > max_pixels:
+    if pixels_in_blocks(width, height) > max_pixels:
         raise BitstreamError(
             f"an image of {width}x{height}: this reader's limit is {max_pixels} pixels"
         )

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
+from mcm_fast.limits import MAX_PIXELS, check_pixels
+
 _EXIF_PREFIX = b"Exif\x00\x00"
 _ORIENTATION = 0x0112
 # Of a TIFF file's own tags only these describe the picture, the others say how it is stored:
@@ -25,7 +27,9 @@ _PROFILE_SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
 
 
 def read_image(
-    source: str | os.PathLike | IO[bytes], background: str | None = None
+    source: str | os.PathLike | IO[bytes],
+    background: str | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[torch.Tensor, dict[str, bytes]]:
     """Return the uint8 image (3, height, width) of a file, and its chunks `iccp` and `exif`.
 
@@ -33,13 +37,15 @@ def read_image(
     on. Palettes, grayscale, CMYK and 16 bits become 8-bit RGB; a profile of another colour space is
     applied, an RGB one is carried. Transparency is laid over `background`, a colour as Pillow's
     ImageColor spells it. Raises OSError when the file cannot be opened and ValueError when it is
-    not one readable still image, or is transparent without a background.
+    not one readable still image, is transparent without a background, or is larger than
+    `max_pixels`, which is looked at before the pixels are.
     """
     colour = None if background is None else ImageColor.getrgb(background)[:3]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
             with Image.open(source) as image:
+                check_pixels(*image.size, max_pixels)
                 _refuse_animation(image)
                 image.load()
                 return _convert(image, colour)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import torch
@@ -11,19 +12,29 @@ from torch import Tensor
 from .exact.model import QUALITY_STEPS
 from .network.transforms import Synthesis
 
+Images = Tensor | Sequence[Tensor]  # one, or a batch
 Bytes = bytes | bytearray | memoryview | BinaryIO  # what a stream may come as
 
 
+def split(image: Images) -> list[Tensor] | None:
+    """The images of a batch (which need not be valid ones); None for a single one."""
+    if isinstance(image, list | tuple):
+        return list(image)
+    if isinstance(image, Tensor) and image.dim() == 4 and len(image):
+        return list(image)
+    return None
+
+
 def check_image(image: Tensor) -> None:
-    """An image (3, H, W) or a batch (N, 3, H, W), uint8 or float in [0, 1]."""
+    """An image (3, H, W), uint8 or float in [0, 1]."""
     if not isinstance(image, Tensor):
         raise ValueError(f"an image is a torch.Tensor, not {type(image).__name__}")
     if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
         raise ValueError(f"an image is uint8 or float in [0, 1], not {image.dtype}")
-    if image.dim() not in (3, 4):
+    if image.dim() != 3:
         raise ValueError(f"an image is (3, H, W) or (N, 3, H, W), not {tuple(image.shape)}")
-    if image.shape[-3] != 3:
-        raise ValueError(f"an image has 3 channels (RGB), not {image.shape[-3]}")
+    if image.shape[0] != 3:
+        raise ValueError(f"an image has 3 channels (RGB), not {image.shape[0]}")
     if image.numel() == 0:
         raise ValueError(f"an empty image: {tuple(image.shape)}")
     if image.dtype.is_floating_point:

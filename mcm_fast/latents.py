@@ -9,6 +9,8 @@ from torch import Tensor
 
 from .exact.types import Parameters
 
+BLOCK = 16  # pixels along the side of a latent of y
+
 
 @dataclasses.dataclass(eq=False, frozen=True)
 class Latents:

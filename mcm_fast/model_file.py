@@ -14,8 +14,9 @@ from typing import NamedTuple
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch.nn import Module
 
-from .exact.model import IntegerModel
+from .exact.model import CONTEXTS, IntegerModel
 from .exact.quantize import export
 from .network.config import Config
 from .network.model import Network
@@ -49,30 +50,78 @@ def save(
 def load(path: str | os.PathLike) -> Model:
     """The network, the checked integers and the renderings of a model file.
 
-    Raises ValueError for a file that is not one, or whose integers break a bound.
+    Raises ValueError for a file that is not one, whose tensors do not fit its configuration, or
+    whose numbers break a bound. Nothing is made that is larger than the file says it is.
     """
+    metadata, tensors = _read(path)
+    try:
+        config = _config(metadata)
+        integers = IntegerModel(tensors, config.slices)
+        _check_sizes(config, integers, tensors)
+        network = _filled(Network(config), tensors, PREFIX)
+        names = sorted({key.split(".")[1] for key in tensors if key.startswith(RENDERING)})
+        renderings = {
+            name: _filled(Synthesis(config), tensors, f"{RENDERING}{name}.") for name in names
+        }
+    except ValueError as error:
+        raise ValueError(f"{path} is not a model file: {error}") from error
+    return Model(network, integers, renderings)
+
+
+def _read(path: str | os.PathLike) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except Exception as error:  # safetensors raises its own class, and OSError
         raise ValueError(f"{path} is not a model file: {error}") from error
-    if "config" not in metadata:
-        raise ValueError(f"{path} is not a model file: it names no configuration")
-    config = Config.from_json(metadata["config"])
-    network = Network(config)
-    network.load_state_dict(_floats(tensors, PREFIX))
-    renderings = {}
-    for name in {key.split(".")[1] for key in tensors if key.startswith(RENDERING)}:
-        renderings[name] = Synthesis(config).eval().requires_grad_(False)
-        renderings[name].load_state_dict(_floats(tensors, f"{RENDERING}{name}."))
-    integers = IntegerModel(tensors, config.slices)
-    return Model(network.eval().requires_grad_(False), integers, renderings)
 
 
-def _floats(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors below a prefix, without it, in fp32."""
-    return {k.removeprefix(prefix): t.float() for k, t in tensors.items() if k.startswith(prefix)}
+def _config(metadata: dict[str, str]) -> Config:
+    try:
+        config = Config.from_json(metadata["config"])
+        counts = [config.slices, config.levels, *(stage.blocks for stage in config.stages)]
+        sound = all(isinstance(n, int) and 0 <= n <= 256 for n in counts)
+        sound &= all(stage.factor > 1 for stage in config.stages) and 0 < config.bottleneck <= 1
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise ValueError(f"it names no configuration ({error!r})") from error
+    if not sound:
+        raise ValueError(f"no network has the sizes {config}")
+    return config
+
+
+def _check_sizes(config: Config, integers: IntegerModel, tensors: dict[str, torch.Tensor]) -> None:
+    """The sizes that all others follow from, before a network is made of them: a configuration
+    must not ask for more memory than its file deserves."""
+
+    def outputs(name: str) -> int:
+        return len(integers.tensors[f"{name}.weight"])
+
+    shape = config.levels, config.latent, config.hyper_latent, config.previous, config.hidden
+    shape += (*config.hyper_widths, *config.context)
+    expected = integers.levels, integers.latent, integers.hyper_latent
+    expected += (outputs("slice.1.previous") if config.slices > 1 else config.previous,)
+    expected += (outputs("slice.0.hidden"),)
+    expected += outputs("hyper.0") // 4, outputs("hyper.1") // 4, outputs("hyper.2")
+    expected += tuple(outputs(f"slice.0.{part}") for part in CONTEXTS)
+    fits, inputs = shape == expected, 3
+    for i, stage in enumerate(config.stages):
+        first = tensors.get(f"{PREFIX}analysis.stages.{i}.conv.weight", torch.empty(0))
+        fits &= first.shape == (stage.width, inputs * stage.factor**2, 3, 3)
+        inputs = stage.width
+    if not fits:
+        raise ValueError(f"its tensors do not have the sizes {config}")
+
+
+def _filled(network: Module, tensors: dict[str, torch.Tensor], prefix: str) -> Module:
+    """The network with the file's weights below `prefix`, in fp32."""
+    state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+    if not all(t.is_floating_point() and t.isfinite().all() for t in state.values()):
+        raise ValueError(f"a weight of {prefix}* is not a finite number")
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:  # names and shapes
+        raise ValueError(str(error)) from error
+    return network.eval().requires_grad_(False)
 
 
 def model_id(path: Path) -> str:

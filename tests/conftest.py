@@ -7,6 +7,7 @@ import torch
 
 from mcm_fast import Codec
 
+pytest_plugins = ["training_runs"]
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

@@ -31,8 +31,8 @@ class FakeCodec:
         return pack(Stream(bytes(8), round(quality * 100), width, height, False, coded, chunks))
 
 
-def fake_decompress(stream, *, device="cpu", rendering="faithful"):
-    s = unpack(stream)
+def fake_decompress(stream, *, device="cpu", rendering="faithful", max_pixels=2**28):
+    s = unpack(stream, max_pixels)
     pixels = torch.frombuffer(bytearray(s.coded.segments[0][4:]), dtype=torch.uint8)
     return pixels[: 3 * s.width * s.height].reshape(3, s.height, s.width)
 
@@ -139,6 +139,14 @@ def test_existing_files_need_force(cli):
     assert cli("compress", "a.png", "a.mcm", "--force")[0] == 0
     refused(cli("decompress", "a.mcm", "a.png"), "a.png exists")
     assert cli("decompress", "--force", "a.mcm", "a.png")[0] == 0
+
+
+def test_the_limit_of_pixels(cli):
+    picture("a.png", (33, 17))
+    refused(cli("compress", "a.png", "a.mcm", "--max-pixels", "1535"), "a.png: an image of 33x17")
+    assert cli("compress", "a.png", "a.mcm", "--max-pixels", "1536")[0] == 0
+    refused(cli("decompress", "a.mcm", "b.png", "--max-pixels", "1535"), "a.mcm: an image of 33x17")
+    assert cli("decompress", "a.mcm", "b.png", "--max-pixels", "1536")[0] == 0
 
 
 def test_transparency_and_background(cli):

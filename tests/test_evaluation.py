@@ -22,6 +22,7 @@ from mcm_fast.training.anchors import ANCHORS
 from mcm_fast.training.evaluation import compare, evaluate, evaluate_float
 from mcm_fast.training.evaluation_cli import evaluate as evaluate_command
 from mcm_fast.training.evaluation_report import markdown, to_csv, to_json, write_all
+from mcm_fast.training.export import add_rendering
 
 for package in ("scipy", "matplotlib", "pytorch_msssim"):
     pytest.importorskip(package, reason="needs the extra [train]")
@@ -222,6 +223,23 @@ def test_the_command_writes_everything(tmp_path: Path, folder: Path) -> None:
     assert CliRunner().invoke(app, list(map(str, again))).exit_code == 0
     curves = json.loads((tmp_path / "second" / "eval.json").read_text())["curves"]
     assert list(curves) == ["again", "mcm_fast tiny", "float network", "JPEG"]
+
+
+def test_a_rendering_has_the_rate_of_the_faithful_one(tmp_path: Path, folder: Path) -> None:
+    torch.manual_seed(0)
+    path, out = tmp_path / "tiny.safetensors", tmp_path / "out"
+    model_file.save(Network(config_of("tiny")).randomize(), path)
+    add_rendering(path, Network(config_of("tiny")).randomize(), path)
+    curves = []
+    for rendering in "faithful", "perceptual":
+        arguments = {"qualities": "60", "anchors": "", "out": out, "rendering": rendering}
+        evaluate_command(folder, model=str(path), **arguments)
+        curves += json.loads((out / "eval.json").read_text())["curves"].items()
+    (name, faithful), (other, perceptual) = curves
+    assert (name, other) == ("mcm_fast tiny", "mcm_fast tiny perceptual")
+    assert faithful["bpp"] == perceptual["bpp"] and faithful["psnr"] != perceptual["psnr"]
+    with pytest.raises(ValueError, match="softer"):
+        evaluate_command(folder, model=str(path), rendering="softer", out=out)
 
 
 @pytest.mark.parametrize("qualities", ["", "1,x", "-1", "50,101"])

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from mcm_fast.images import format_of, is_image_name, read_image, write_file, write_image
 
@@ -189,6 +189,13 @@ def test_unreadable_files(tmp_path):
     whole = saved(Image.fromarray(RGB.repeat(20, 0).repeat(20, 1))).getvalue()
     with pytest.raises(ValueError, match="not a readable image"):
         read_image(io.BytesIO(whole[: len(whole) // 2]))
+
+
+def test_the_limit_is_looked_at_before_the_pixels(monkeypatch):
+    source = saved(Image.fromarray(RGB))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("they were read"))
+    with pytest.raises(ValueError, match="the limit is 100 pixels"):
+        read_image(source, max_pixels=100)
 
 
 def test_decompression_bombs_are_refused(monkeypatch):

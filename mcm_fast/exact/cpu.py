@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import BitstreamError, caught
 from .model import IntegerModel
 from .types import Coded, Parameters
 
@@ -45,16 +48,46 @@ class CpuEngine:
         return Parameters(*map(torch.from_numpy, found))
 
     def encode(self, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
+        return self._encode(self.threads, y, z, quality)
+
+    def decode(
+        self, coded: Coded, height: int, width: int, quality: int
+    ) -> tuple[Tensor, Tensor, Parameters]:
+        return self._decode(self.threads, coded, height, width, quality)
+
+    def encode_batch(
+        self, items: Sequence[tuple[Tensor, Tensor, int]]
+    ) -> list[tuple[Coded, Parameters]]:
+        return self._share_out(self._encode, items)
+
+    def decode_batch(
+        self, items: Sequence[tuple[Coded, int, int, int]]
+    ) -> list[tuple[Tensor, Tensor, Parameters] | BitstreamError]:
+        return self._share_out(lambda *item: caught(self._decode, *item), items)
+
+    def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
+        return self._model.cost(_latents(y), _latents(z), quality, self.threads)
+
+    def _share_out(self, code: Callable, items: Sequence[tuple]) -> list:
+        """code(threads, *item) of each: images share the threads, since a step of the wavefront
+        has work for a few only. The extension lets go of the interpreter's lock."""
+        workers = min(len(items), self.threads)
+        if workers <= 1:
+            return [code(self.threads, *item) for item in items]
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(lambda item: code(self.threads // workers, *item), items))
+
+    def _encode(self, threads: int, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
         lanes, groups, indexes, differences, segments, *found = self._model.encode(
-            _latents(y), _latents(z), quality, self.threads
+            _latents(y), _latents(z), quality, threads
         )
         exceptions = torch.from_numpy(indexes), torch.from_numpy(differences)
         return Coded(lanes, groups, *exceptions, segments), Parameters(
             *map(torch.from_numpy, found)
         )
 
-    def decode(
-        self, coded: Coded, height: int, width: int, quality: int
+    def _decode(
+        self, threads: int, coded: Coded, height: int, width: int, quality: int
     ) -> tuple[Tensor, Tensor, Parameters]:
         indexes, differences = coded.exception_indexes, coded.exception_differences
         y, z, *found = self._model.decode(
@@ -66,12 +99,9 @@ class CpuEngine:
             height,
             width,
             quality,
-            self.threads,
+            threads,
         )
         return torch.from_numpy(y), torch.from_numpy(z), Parameters(*map(torch.from_numpy, found))
-
-    def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
-        return self._model.cost(_latents(y), _latents(z), quality, self.threads)
 
 
 def _latents(tensor: Tensor) -> np.ndarray:

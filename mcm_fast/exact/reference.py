@@ -8,12 +8,13 @@ has the formulas; `csrc/` and `kernels/` hold the twins under the same names.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import BitstreamError
+from ..errors import BitstreamError, caught
 from .model import CONTEXTS, LIMIT, SHIFT, IntegerModel
 from .rans import Decoder, Encoder
 from .schedule import wavefront
@@ -202,6 +203,16 @@ class ReferenceEngine:
         y, z, parameters = self._visit(reader, height, width, quality)
         reader.finish()
         return y, z, parameters
+
+    def encode_batch(
+        self, items: Sequence[tuple[Tensor, Tensor, int]]
+    ) -> list[tuple[Coded, Parameters]]:
+        return [self.encode(*item) for item in items]
+
+    def decode_batch(
+        self, items: Sequence[tuple[Coded, int, int, int]]
+    ) -> list[tuple[Tensor, Tensor, Parameters] | BitstreamError]:
+        return [caught(self.decode, *item) for item in items]
 
     def _write(self, y: Tensor, z: Tensor, quality: int) -> tuple[_Writer, Parameters]:
         writer = _Writer(self.tables, z.flatten().tolist() + y.flatten().tolist())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
+
+from ..errors import BitstreamError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,17 @@ class Engine(Protocol):
         self, coded: Coded, height: int, width: int, quality: int
     ) -> tuple[Tensor, Tensor, Parameters]:
         """y (of height x width), z and the parameters. Raises BitstreamError on damage."""
+
+    def encode_batch(
+        self, items: Sequence[tuple[Tensor, Tensor, int]]
+    ) -> list[tuple[Coded, Parameters]]:
+        """`encode` of each (y, z, quality), all sizes and qualities mixed."""
+
+    def decode_batch(
+        self, items: Sequence[tuple[Coded, int, int, int]]
+    ) -> list[tuple[Tensor, Tensor, Parameters] | BitstreamError]:
+        """`decode` of each (coded, height, width, quality). A damaged stream spoils only itself:
+        its BitstreamError is returned in its place."""
 
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
         """The ideal code length in bits under the integer tables: -log2 of each coded symbol's

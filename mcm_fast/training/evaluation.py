@@ -13,7 +13,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import PIL
 import torch
@@ -27,6 +27,9 @@ from .anchors import image_paths
 from .bd_rate import BDRate, Curve, EqualRate, at_equal_rate, bd_rate
 from .lpips import LPIPS
 
+if TYPE_CHECKING:
+    import mcm_fast
+
 Row = dict[str, object]
 _MEASURES = ("bytes", "bpp", "psnr", "ms_ssim", "encode_s", "decode_s")
 
@@ -37,6 +40,24 @@ class Codec(Protocol):
     def compress(self, image: Tensor, quality: float) -> bytes: ...  # image: uint8 (3, H, W)
 
     def decompress(self, stream: bytes) -> Tensor: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Rendered:
+    """A codec of this package as one of its renderings shows it."""
+
+    codec: mcm_fast.Codec
+    rendering: str
+
+    @property
+    def device(self) -> torch.device:
+        return self.codec.device
+
+    def compress(self, image: Tensor, quality: float) -> bytes:
+        return self.codec.compress(image, quality)
+
+    def decompress(self, stream: bytes) -> Tensor:
+        return self.codec.decompress(stream, self.rendering)
 
 
 @dataclasses.dataclass

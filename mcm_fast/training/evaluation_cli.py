@@ -13,10 +13,9 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ..codec import Codec
     from ..network.model import Network
     from .bd_rate import Curve
-    from .evaluation import Result
+    from .evaluation import Rendered, Result
     from .lpips import LPIPS
 
 _QUALITIES = "0,10,20,30,40,50,60,70,80,90,100"
@@ -44,6 +43,9 @@ def evaluate(
     float_weights: Annotated[
         Path | None, typer.Option(help="Compare with the rates that a float network estimates.")
     ] = None,
+    rendering: Annotated[
+        str, typer.Option(help="faithful, or another of the model's.")
+    ] = "faithful",
     label: Annotated[str | None, typer.Option(help="What tables and plot call it.")] = None,
 ) -> None:
     """Measure rate and distortion over a folder: table, JSON, CSV, plot beside the anchors."""
@@ -54,9 +56,9 @@ def evaluate(
     for package in ("scipy", "matplotlib", "pytorch_msssim"):
         need(package)  # now, not after minutes of work
     numbers = _numbers(qualities)
-    label = label or f"mcm_fast {Path(model).stem}"
+    label = label or f"mcm_fast {Path(model).stem}" + f" {rendering}" * (rendering != "faithful")
     others = _others(curves or [], label)
-    codec, network = _codec(model, device), _network(float_weights, device)
+    codec, network = _codec(model, device, rendering), _network(float_weights, device)
     metric = _metric(lpips_backbone, lpips_heads, device)
     out.mkdir(parents=True, exist_ok=True)
     with _bars() as bars:
@@ -74,7 +76,7 @@ def evaluate(
 
 def _run(
     function: Callable[..., Result],
-    subject: Codec | Network,
+    subject: Rendered | Network,
     folder: Path,
     points: list[float],
     metric: LPIPS | None,
@@ -100,13 +102,16 @@ def _numbers(text: str) -> list[float]:
     return numbers
 
 
-def _codec(model: str, device: str) -> Codec:
+def _codec(model: str, device: str, rendering: str) -> Rendered:
     from ..api import load, models
     from ..codec import Codec
+    from ..inputs import check_rendering
+    from .evaluation import Rendered
 
-    if model not in models() and Path(model).is_file():
-        return Codec.from_file(model, device)
-    return load(model, device)
+    is_file = model not in models() and Path(model).is_file()
+    codec = Codec.from_file(model, device) if is_file else load(model, device)
+    check_rendering(rendering, codec.renderings)
+    return Rendered(codec, rendering)
 
 
 def _network(weights: Path | None, device: str) -> Network | None:

@@ -1,0 +1,29 @@
+// The parameters of all latents from latents that are known: what an encoder does, position by
+// position in any order.
+#pragma once
+
+#include <functional>
+
+#include "context.h"
+#include "engine.h"
+#include "team.h"
+
+namespace mcm {
+
+struct Prediction {
+  FieldValues values;
+  Plane hyper;
+};
+
+// Calls seen(run, field) wherever `field` is filled in, on the thread that has done it.
+Prediction predict(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
+                   int64_t width, int64_t quality, Team& team,
+                   const std::function<void(const Run&, const Field&)>& seen);
+
+// [height, width, M] -> planar, with the features of `hyper`.
+Parameters planar(const FieldValues& values, const Plane& hyper, int64_t channels, Team& team);
+
+// How many threads to start; std::invalid_argument unless at least 1 are wanted.
+int64_t team_size(int64_t threads);
+
+}  // namespace mcm

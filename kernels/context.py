@@ -1,0 +1,237 @@
+"""The context model (FORMAT.md, sections 3 and 4): what is known -> mu, index, table.
+
+    context3/5/7  the slice's own latents: rows dy = -r..-1 with dx = -r..r, then the row itself
+                  with dx = -r..-1, for r = 1, 2, 3
+    previous      the slices before it at dy, dx = -1..1
+    hidden        hyper features, context3, context5, context7, previous
+    head          v: mu = clamp(v, int16), index = clamp(v, 0, I - 1)
+    table         s = shift[index], k = (mu + (2^s >> 1)) >> s; table first[index] + k mod
+                  (16 >> s), symbols relative to k >> (4 - s)
+
+Latents are clamped to -127..127, and zero outside the image. Twins: `csrc/context.h`,
+`exact/reference.py:context_parameters`. A layer's arithmetic is in `layer.py`, how weights lie in
+`packing.py`.
+
+A program computes everything for some positions of one slice of one image; the features of a part
+go from registers into the sums of the hidden layer at once. `context_step` (the decoder) takes the
+positions of the image's step, `context_all` (the encoder) those of the whole image. They differ in
+nothing else.
+
+Images lie one after the other: image b's positions begin at number begin[b], by row, then column. A
+position has M channels of y, mu and indexes and F of hyper.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from .layer import LIMIT, activate, clamp, dense, load_affine, load_weight, requantize
+from .wavefront import ROW_STEP, SLICE_STEP, count, first_row, number_in_step, number_in_stream
+
+NOWHERE = tl.constexpr(-8)  # the row of a position that is none: all of its window is outside
+FRACTIONS = tl.constexpr(16)
+
+
+@triton.jit
+def tap(i, k, radius: tl.constexpr, channels: tl.constexpr):
+    """What input i of a part of slice k looks at: dy, dx and the channel of y."""
+    unit, channel = i // channels, i % channels
+    if radius == 0:
+        return unit % 9 // 3 - 1, unit % 3 - 1, unit // 9 * channels + channel
+    else:
+        side: tl.constexpr = 2 * radius + 1
+        return unit // side - radius, unit % side - radius, k * channels + channel
+
+
+@triton.jit
+def gather(window, i, inputs, radius: tl.constexpr, sizes: tl.constexpr):
+    """Inputs i of a part at all positions: int8 [positions, chunk]; 0 where there is none."""
+    y, rows, columns, height, width, k = window
+    dy, dx, channel = tap(i, k, radius, sizes.channels)
+    r, c = rows[:, None] + dy[None, :], columns[:, None] + dx[None, :]
+    inside = (r >= 0) & (r < height) & (c >= 0) & (c < width) & (i < inputs)[None, :]
+    here = (rows * width + columns) * sizes.latent
+    there = (dy * width + dx) * sizes.latent + channel
+    latents = tl.load(y + here[:, None] + there[None, :], mask=inside, other=0).to(tl.int32)
+    return clamp(latents, -LIMIT, LIMIT).to(tl.int8)
+
+
+@triton.jit
+def add_part(sums, window, inputs, model, part: tl.constexpr, sizes: tl.constexpr):
+    """What a part adds to the hidden layer's sums: int32 [positions, hidden]."""
+    weight, multiplier, bias = model
+    affine = load_affine(multiplier + part.row, bias + part.row, part.outputs)
+    out = load_weight(weight + part.hidden, sizes.hidden, part.outputs)
+    acc = tl.zeros((sums.shape[0], part.outputs), tl.int32)
+    for start in range(0, inputs, sizes.chunk):
+        latents = gather(window, start + tl.arange(0, sizes.chunk), inputs, part.radius, sizes)
+        chunk = weight + part.weight + start * part.outputs
+        acc = tl.dot(
+            latents, load_weight(chunk, part.outputs, sizes.chunk), acc, out_dtype=tl.int32
+        )
+    return tl.dot(activate(requantize(acc, affine)), out, sums, out_dtype=tl.int32)
+
+
+@triton.jit
+def add_features(sums, window, hyper, weight, sizes: tl.constexpr):
+    """What the features of the hyper-synthesis add to them."""
+    _, rows, columns, _, width, _ = window
+    at = (rows * width + columns) * sizes.features
+    for start in range(0, sizes.features, sizes.chunk):
+        i = start + tl.arange(0, sizes.chunk)
+        used = (rows >= 0)[:, None] & (i < sizes.features)[None, :]
+        features = tl.load(hyper + at[:, None] + i[None, :], mask=used, other=0)
+        chunk = load_weight(weight + start * sizes.hidden, sizes.hidden, sizes.chunk)
+        sums = tl.dot(features, chunk, sums, out_dtype=tl.int32)
+    return sums
+
+
+@triton.jit
+def head(window, hyper, model, sizes: tl.constexpr):
+    """mu and index, unclamped: int32 [positions, head] each."""
+    _, rows, _, _, _, k = window
+    weight, multiplier, bias = model
+    own: tl.constexpr = sizes.channels
+    sums = tl.zeros((rows.shape[0], sizes.hidden), tl.int32)
+    sums = add_features(sums, window, hyper, weight, sizes)
+    sums = add_part(sums, window, 4 * own, model, sizes.context3, sizes)
+    sums = add_part(sums, window, 12 * own, model, sizes.context5, sizes)
+    sums = add_part(sums, window, 24 * own, model, sizes.context7, sizes)
+    sums = add_part(sums, window, 9 * own * k, model, sizes.previous, sizes)
+    m, b = multiplier + sizes.hidden_row, bias + sizes.hidden_row
+    hidden = activate(requantize(sums, load_affine(m, b, sizes.hidden)))
+    m, b, weight = m + sizes.hidden, b + sizes.hidden, weight + sizes.head_weight
+    mu = dense(hidden, weight, m, b, sizes.head)
+    weight += sizes.head * sizes.hidden
+    return mu, dense(hidden, weight, m + sizes.head, b + sizes.head, sizes.head)
+
+
+@triton.jit
+def table_of(mu, index, shift, numbers, values):
+    """The table's number (~number if it is certain), and the base of its symbols (the value if it
+    is certain). Twin: `exact/reference.py:Tables.table_of`."""
+    s = tl.load(shift + index)
+    k = (mu + ((1 << s) >> 1)) >> s
+    at = index * FRACTIONS + (k & ((FRACTIONS >> s) - 1))
+    return tl.load(numbers + at), (k >> (4 - s)) + tl.load(values + at)
+
+
+@triton.jit
+def store(window, heads, turns, fields, lookups, picks, sizes: tl.constexpr):
+    """mu and index where they belong; table, base and place in the order of the stream.
+
+    turns: [positions] their numbers in that order.
+    """
+    _, rows, columns, _, width, k = window
+    c = tl.arange(0, sizes.head)[None, :]
+    real = (rows >= 0)[:, None] & (c < sizes.channels)
+    mu, index = clamp(heads[0], -32768, 32767), clamp(heads[1], 0, sizes.indexes - 1)
+    place = ((rows * width + columns) * sizes.latent + k * sizes.channels)[:, None] + c
+    tl.store(fields[0] + place, mu.to(tl.int16), mask=real)
+    tl.store(fields[1] + place, index.to(tl.uint8), mask=real)
+    table, base = table_of(mu, index, lookups[0], lookups[1], lookups[2])
+    at = (turns * sizes.channels)[:, None] + c
+    tl.store(picks[0] + at, table, mask=real)
+    tl.store(picks[1] + at, base.to(tl.int16), mask=real)
+    tl.store(picks[2] + at, place, mask=real)
+
+
+@triton.jit
+def predict(where, turns, arrays, picks, model, lookups, sizes: tl.constexpr):
+    """Everything about some positions of slice k of an image, stored.
+
+    where: image, its first position's number, rows, columns, height, width, k.
+    """
+    image, first, rows, columns, height, width, k = where
+    y, hyper, mu, indexes = arrays
+    weight, multiplier, bias = model
+    at = first * sizes.latent
+    row = image * sizes.rows + k * sizes.slice_rows
+    of_slice = (weight + k * sizes.weights, multiplier + row, bias + row)
+    window = (y + at, rows, columns, height, width, k)
+    heads = head(window, hyper + first * sizes.features, of_slice, sizes)
+    store(window, heads, turns, (mu + at, indexes + at), lookups, picks, sizes)
+
+
+@triton.jit
+def context_step(
+    y,  # int16 [positions of all images, M]
+    hyper,  # int8 [positions, F]
+    mu,  # int16 [positions, M]
+    indexes,  # uint8 [positions, M]
+    tables,  # int32 [B, capacity]: of the step's latents, in the order of the stream
+    bases,  # int16 [B, capacity]
+    places,  # int32 [B, capacity]: in the image's y
+    height,  # int32 [B]
+    width,  # int32 [B]
+    begin,  # int64 [B]
+    t,  # int32 [B]: the image's step
+    weight,  # from here on as PackedModel has them, but at the images' qualities
+    multiplier,  # int32 [B, rows]
+    bias,  # int64 [B, rows]
+    shift,
+    numbers,
+    values,
+    capacity,
+    sizes: tl.constexpr,
+    TILE: tl.constexpr,
+):
+    """One step of the wavefront of each image. Grid: tiles of positions, slices, images.
+
+    An image of height 0 has no positions, nor has one that is done.
+    """
+    image = tl.program_id(2).to(tl.int64)
+    k = sizes.slices - 1 - tl.program_id(1)  # the costliest slices first
+    h, w, step = tl.load(height + image), tl.load(width + image), tl.load(t + image)
+    u = step - SLICE_STEP * k
+    number = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    total = count(u, h, w)
+    if tl.program_id(0) * TILE >= total:
+        return
+    rows = tl.where(number < total, first_row(u, w) + number, NOWHERE)
+    where = (image, tl.load(begin + image), rows, u - ROW_STEP * rows, h, w, k)
+    turns = number_in_step(step, k, h, w, sizes.slices) + number
+    picks = (tables + image * capacity, bases + image * capacity, places + image * capacity)
+    model, lookups = (weight, multiplier, bias), (shift, numbers, values)
+    predict(where, turns, (y, hyper, mu, indexes), picks, model, lookups, sizes)
+
+
+@triton.jit
+def context_all(
+    y,
+    hyper,
+    mu,
+    indexes,
+    tables,  # int32 [positions of all images, M]: all latents, image by image in stream order
+    bases,
+    places,
+    height,
+    width,
+    begin,
+    weight,
+    multiplier,
+    bias,
+    shift,
+    numbers,
+    values,
+    sizes: tl.constexpr,
+    TILE: tl.constexpr,
+):
+    """All positions of each image, for y that is known. Grid: tiles of positions, slices, images.
+
+    The arguments are those of `context_step`.
+    """
+    image = tl.program_id(2).to(tl.int64)
+    k = sizes.slices - 1 - tl.program_id(1)
+    h, w, first = tl.load(height + image), tl.load(width + image), tl.load(begin + image)
+    number = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    if tl.program_id(0) * TILE >= h * w:
+        return
+    rows = tl.where(number < h * w, number // w, NOWHERE)
+    where = (image, first, rows, number % w, h, w, k)
+    turns = number_in_stream(k, rows, number % w, h, w, sizes.slices)
+    at = first * sizes.latent
+    picks = (tables + at, bases + at, places + at)
+    model, lookups = (weight, multiplier, bias), (shift, numbers, values)
+    predict(where, turns, (y, hyper, mu, indexes), picks, model, lookups, sizes)

@@ -1,0 +1,66 @@
+"""The two transforms over whole images, one tile after another (see `tiles`)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .exact.types import Parameters
+from .latents import BLOCK, Latents, grid
+from .network.model import Network
+from .network.transforms import Synthesis
+from .tiles import Span, analysis_reach, cover, synthesis_reach
+
+
+@torch.inference_mode()
+def analysis(
+    network: Network, image: Tensor, transposed: bool, tile_pixels: int, device: torch.device
+) -> Tensor:
+    """Image (3, H, W), uint8 or float in [0, 1] -> features (1, M, h, w) before the gain unit."""
+    size = grid(image.shape[2], image.shape[1], transposed)
+    image = image.transpose(1, 2) if transposed else image
+    features = torch.empty(1, network.config.latent, *size, device=device)
+    reach = analysis_reach(network.config)
+    for rows, columns in cover(*size, tile_pixels // BLOCK**2, reach):
+        pixels = image[:, rows.seen(BLOCK), columns.seen(BLOCK)].to(device)
+        found = network.analysis(_as_input(pixels))[:, :, rows.inner(), columns.inner()]
+        features[:, :, rows.kept(), columns.kept()] = found
+    return features
+
+
+def _as_input(pixels: Tensor) -> Tensor:
+    """Pixels as the network takes them: float in [0, 1], (1, 3, H, W), in whole blocks."""
+    pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+    pad = 0, -pixels.shape[2] % BLOCK, 0, -pixels.shape[1] % BLOCK
+    return F.pad(pixels[None], pad, mode="replicate")
+
+
+@torch.inference_mode()
+def synthesis(
+    network: Network,
+    rendering: Synthesis,
+    latents: Latents,
+    parameters: Parameters,
+    level: Tensor,
+    tile_pixels: int,
+) -> Tensor:
+    """Latents and what the entropy model says of them -> image, uint8 (3, H, W), on `level`'s
+    device."""
+    image = torch.empty(3, latents.height, latents.width, dtype=torch.uint8, device=level.device)
+    canvas = image.transpose(1, 2) if latents.transposed else image
+    tensors = latents.y, parameters.mu, parameters.indexes, parameters.hyper
+    reach = synthesis_reach(network.config)
+    for rows, columns in cover(*latents.y.shape[1:], tile_pixels // BLOCK**2, reach):
+        parts = (t[None, :, rows.seen(), columns.seen()] for t in tensors)
+        y, mu, index, hyper = (t.to(level.device).float() for t in parts)
+        found = network.render(y, mu / 16, index, hyper / 16, level, rendering)[0]
+        _place(found[:, rows.inner(BLOCK), columns.inner(BLOCK)], canvas, rows, columns)
+    return image
+
+
+def _place(pixels: Tensor, canvas: Tensor, rows: Span, columns: Span) -> None:
+    """What a tile answers for, rounded to levels. Its last block may reach beyond the image."""
+    target = canvas[:, rows.kept(BLOCK), columns.kept(BLOCK)]
+    pixels = pixels[:, : target.shape[1], : target.shape[2]]
+    target.copy_((pixels * 255).round().clamp(0, 255).to(torch.uint8))

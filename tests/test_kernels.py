@@ -1,0 +1,107 @@
+"""The Triton kernels in their interpreter, against the C++ engine: equal integers."""
+
+import os
+
+import pytest
+import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
+pytest.importorskip("triton")
+
+from mcm_fast.exact.cpu import CpuEngine
+from mcm_fast.exact.schedule import wavefront
+from mcm_fast.kernels import context, hyper, layer
+from mcm_fast.kernels.packing import PackedModel
+
+pytestmark = pytest.mark.slow  # the interpreter is
+QUALITY, HEIGHT, WIDTH = 3333, 1, 6
+
+
+def int32(*values: int) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.int32)
+
+
+class Case:
+    """One image on its way through the kernels; `expected`: what the C++ engine says."""
+
+    def __init__(self, model):
+        generator = torch.Generator().manual_seed(0)
+        z_size = -(-HEIGHT // 4), -(-WIDTH // 4)
+        shapes = (model.latent, HEIGHT, WIDTH), (model.hyper_latent, *z_size)
+        self.y, self.z = (
+            (3 * torch.randn(shape, generator=generator)).round().short() for shape in shapes
+        )
+        self.expected = CpuEngine(model, 1).parameters(self.y, self.z, QUALITY)
+        self.packed, self.zero = PackedModel(model), torch.zeros(1, dtype=torch.int64)
+        rows = self.packed.context.rows
+        self.multiplier = torch.empty(1, rows, dtype=torch.int32)
+        self.bias = torch.empty(1, rows, dtype=torch.int64)
+        layer.affine_at[(-(-rows // 256), 1)](
+            self.packed.multiplier,
+            self.packed.bias,
+            int32(QUALITY),
+            self.multiplier,
+            self.bias,
+            LEVELS=model.levels,
+            ROWS=rows,
+            BLOCK=256,
+        )
+
+    def geometry(self):
+        return int32(HEIGHT), int32(WIDTH), self.zero
+
+    def model(self):
+        packed = self.packed
+        lookups = packed.shift, packed.numbers, packed.values
+        return packed.weight, self.multiplier, self.bias, *lookups
+
+    def hyper(self) -> torch.Tensor:
+        x, positions = self.z, self.z[0].numel()
+        for sizes, weight in zip(self.packed.hyper, self.packed.hyper_weights, strict=True):
+            count = positions * sizes.scale**2 if sizes.upsamples else HEIGHT * WIDTH
+            out = torch.zeros(count * sizes.outputs, dtype=torch.int8)
+            grid = -(-count // 32), len(weight), 1
+            where = int32(HEIGHT), int32(WIDTH), self.zero, self.zero
+            arrays = x, out, *where, weight, self.multiplier, self.bias
+            hyper.hyper_layer[grid](*arrays, sizes=sizes, TILE=32)
+            x = out
+        return x.view(HEIGHT, WIDTH, -1)
+
+
+def blank(shape, count: int):
+    """mu and indexes of `shape`; tables, bases and places, `count` each."""
+    fields = torch.zeros(shape, dtype=torch.int16), torch.zeros(shape, dtype=torch.uint8)
+    picks = (torch.zeros(count, dtype=d) for d in (torch.int32, torch.int16, torch.int32))
+    return (*fields, *picks)
+
+
+@pytest.fixture(scope="module")
+def case(codec):
+    return Case(codec.integers)
+
+
+def test_hyper(case):
+    assert torch.equal(case.hyper().permute(2, 0, 1), case.expected.hyper)
+
+
+def test_step_is_all_positions(case):
+    """Both kernels say the same, what the C++ engine says, and nothing of what is not yet known."""
+    sizes, y = case.packed.context, case.y.permute(1, 2, 0).contiguous()
+    features, count = case.hyper(), case.y.numel()
+    every = blank(y.shape, count)
+    arrays = y, features, *every, *case.geometry(), *case.model()
+    context.context_all[(1, sizes.slices, 1)](*arrays, sizes=sizes, TILE=16)
+    assert torch.equal(every[0].permute(2, 0, 1), case.expected.mu)
+    assert torch.equal(every[1].permute(2, 0, 1), case.expected.indexes)
+    known, found, at = torch.zeros_like(y), blank(y.shape, count), 0
+    for t, step in enumerate(wavefront(HEIGHT, WIDTH, sizes.slices)):
+        arrays = known, features, *found, *case.geometry(), int32(t), *case.model(), count
+        context.context_step[(1, sizes.slices, 1)](*arrays, sizes=sizes, TILE=16)
+        latents = slice(at, at + len(step) * sizes.channels)
+        for whole, part in zip(every[2:], found[2:], strict=True):
+            assert torch.equal(whole[latents], part[: latents.stop - at])
+        places = every[4][latents].long()
+        known.view(-1)[places] = y.view(-1)[places]
+        at = latents.stop
+    assert at == count and torch.equal(found[0], every[0]) and torch.equal(found[1], every[1])

@@ -1,0 +1,248 @@
+"""Whatever the bytes: an image, or BitstreamError. Damaged and crafted streams, hostile weights."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from conftest import noise
+from hostile import damaged, resealed, strange_but_good
+from safetensors.torch import load_file, save_file
+
+import mcm_fast
+from mcm_fast import BitstreamError, Codec, container, model_file
+
+
+@pytest.fixture(scope="module")
+def good(codec) -> bytes:
+    """An image whose stream has several lanes."""
+    return codec.compress(noise(100, 130), 90)
+
+
+@pytest.fixture(scope="module")
+def crafted(codec, good) -> dict[str, bytes]:
+    latents = codec.decode(good)
+    return damaged(good, latents.y.numel() + latents.z.numel())
+
+
+def test_the_good_stream_has_lanes_and_coded_latents(good):
+    coded = container.unpack(good).coded
+    assert coded.lanes > 1 and coded.groups == 1 and len(coded.segments[0]) > 1000
+
+
+def test_crafted_streams_are_refused(codec, crafted):
+    for name, stream in crafted.items():
+        try:
+            codec.decompress(stream)
+        except BitstreamError:
+            continue
+        pytest.fail(f"{name} was decoded")
+
+
+def test_the_reference_refuses_them_too(codec, reference):
+    """Of a smaller image: it is slow."""
+    good = codec.compress(noise(30, 40), 90)
+    latents = codec.decode(good)
+    for name, stream in damaged(good, latents.y.numel() + latents.z.numel()).items():
+        try:
+            reference.decode(stream)
+        except BitstreamError:
+            continue
+        pytest.fail(f"{name} was decoded")
+
+
+def test_what_a_reader_ignores(codec, good):
+    for name, stream in strange_but_good(good).items():
+        assert torch.equal(codec.decompress(stream), codec.decompress(good)), name
+
+
+def test_flips_behind_a_good_checksum(codec):
+    """An image of the size that the header says, or BitstreamError."""
+    stream = codec.compress(noise(16, 16), 20)
+    decoded = 0
+    for bit in range(8 * (len(stream) - 4)):
+        flipped = bytearray(stream)
+        flipped[bit // 8] ^= 1 << bit % 8
+        flipped = resealed(bytes(flipped))
+        try:
+            image = codec.decompress(flipped)
+        except BitstreamError:
+            continue
+        header = container.unpack(flipped)
+        assert image.shape == (3, header.height, header.width)
+        decoded += 1
+    assert 2 <= decoded < 8 * len(stream) // 4  # at least the two flags that mean nothing
+
+
+@pytest.mark.parametrize("engine", ["reference", "cpu"])
+def test_a_damaged_stream_spoils_only_itself(codec, good, crafted, engine):
+    other = Codec.untrained("tiny", seed=0, engine=engine)
+    small = codec.compress(noise(20, 30))
+    streams = [small, crafted["states-zero"], good[:50], small, crafted["words-none"]]
+    found = other.decompress(streams, errors="return")
+    kinds = [type(one) for one in found]
+    error, image = BitstreamError, torch.Tensor
+    assert kinds == [image, error, error, image, error]
+    assert torch.equal(found[0], other.decompress(small)) and torch.equal(found[0], found[3])
+    with pytest.raises(BitstreamError, match="image 1 of the batch"):
+        other.decompress(streams[:2])
+    with pytest.raises(BitstreamError, match="image 2 of the batch"):
+        other.decode([small, small, good[:50]])
+
+
+def test_more_latents_than_can_be_numbered(codec, good):
+    """2^32 latents and more are refused, whatever the caller's limit."""
+    stream = container.unpack(good)
+    huge = dataclasses.replace(stream, width=2**19, height=2**17)
+    with pytest.raises(BitstreamError, match="too many latents"):
+        codec.limited(max_pixels=2**40).decode(container.pack(huge))
+
+
+def test_limits_both_ways(codec):
+    image = noise(50, 60)
+    pixels = 256 * 4 * 4  # whole blocks
+    stream = codec.compress(image)
+    exact, below = (codec.limited(max_pixels=n) for n in (pixels, pixels - 1))
+    assert exact.compress(image) == stream
+    assert torch.equal(exact.decompress(stream), codec.decompress(stream))
+    with pytest.raises(ValueError, match=f"60x50: the limit is {pixels - 1} pixels"):
+        below.compress(image)
+    with pytest.raises(BitstreamError, match=f"limit is {pixels - 1} pixels"):
+        below.decompress(stream)
+    for call in (lambda **kw: mcm_fast.load(**kw), lambda **kw: Codec.untrained("tiny", **kw)):
+        for bad in (0, -1, 1.5, None):
+            for name in ("max_pixels", "tile_pixels"):
+                with pytest.raises(ValueError, match=name):
+                    call(**{name: bad})
+
+
+def test_limits_of_the_module(codec):
+    image = noise(50, 60)
+    stream = mcm_fast.compress(image)
+    with pytest.raises(ValueError, match="limit is 1000 pixels"):
+        mcm_fast.compress(image, max_pixels=1000)
+    with pytest.raises(BitstreamError, match="limit is 1000 pixels"):
+        mcm_fast.decompress(stream, max_pixels=1000)
+    assert mcm_fast.load(max_pixels=1000).network is mcm_fast.load().network
+
+
+def test_no_memory_is_taken_for_refused_images(codec):
+    """The image is 3 * 2^40 bytes; a view of one pixel stands for it."""
+    image = torch.zeros(3, 1, 1, dtype=torch.uint8).expand(3, 2**20, 2**20)
+    with pytest.raises(ValueError, match="limit"):
+        codec.compress(image)
+
+
+def test_batches_of_several_models_and_errors(codec):
+    images = [noise(20, 30), torch.zeros(3, 3), noise(31, 17)]
+    found = mcm_fast.compress(images, errors="return")
+    assert [type(one) for one in found] == [bytes, ValueError, bytes]
+    assert found[0] == mcm_fast.compress(images[0])
+    with pytest.raises(ValueError, match="image 1 of the batch: an image is"):
+        mcm_fast.compress(images)
+    streams = [found[0], codec.compress(images[0]), found[2]]
+    decoded = mcm_fast.decompress(streams, errors="return")
+    assert [type(one) for one in decoded] == [torch.Tensor, BitstreamError, torch.Tensor]
+    assert torch.equal(decoded[2], mcm_fast.decompress(streams[2]))
+    with pytest.raises(BitstreamError, match="image 1 of the batch: the stream needs model"):
+        mcm_fast.decompress(streams)
+    for call in (
+        lambda: codec.compress(images[0], errors="ignore"),
+        lambda: codec.decompress([], errors=""),
+    ):
+        with pytest.raises(ValueError, match="errors is 'raise' or 'return'"):
+            call()
+
+
+def test_target_rate_of_a_batch(codec):
+    images = [noise(64, 64), torch.zeros(1), noise(64, 64, seed=1)]
+    found = codec.compress(images, target_bpp=1.0, errors="return")
+    assert [type(one) for one in found] == [bytes, ValueError, bytes]
+    assert found[2] == codec.compress(images[2], target_bpp=1.0)
+
+
+@pytest.fixture(scope="module")
+def weights(codec, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    model_file.save(codec.network, path)
+    return path
+
+
+def config_with(**changes) -> dict[str, str]:
+    config = json.loads(Codec.untrained("tiny").network.config.to_json())
+    return {"config": json.dumps(config | changes)}
+
+
+STAGES = [{"factor": 4, "width": 16, "blocks": 1}, {"factor": 4, "width": 24, "blocks": 1}]
+HOSTILE_CONFIGS = {
+    "none": {},
+    "not-json": {"config": "{"},
+    "a-list": {"config": "[]"},
+    "unknown-field": config_with(depth=3),
+    "text": config_with(latent="16"),
+    "float": config_with(levels=8.5),
+    "latent": config_with(latent=32),
+    "latent-huge": config_with(latent=2**40),
+    "hidden-huge": config_with(hidden=2**40),
+    "levels": config_with(levels=4),
+    "levels-huge": config_with(levels=2**40),
+    "slices": config_with(slices=4),
+    "slices-none": config_with(slices=0),
+    "stages": config_with(stages=STAGES),
+    "stages-none": config_with(stages=[]),
+    "width-huge": config_with(stages=[*STAGES[:1], {"factor": 4, "width": 2**40, "blocks": 1}]),
+    "blocks-huge": config_with(stages=[*STAGES[:1], {"factor": 4, "width": 24, "blocks": 2**40}]),
+    "factor-one": config_with(stages=[{"factor": 16, "width": 16, "blocks": 1}] + STAGES),
+    "bottleneck": config_with(bottleneck=0.25),
+    "bottleneck-negative": config_with(bottleneck=-1),
+}
+
+
+@pytest.mark.parametrize("metadata", HOSTILE_CONFIGS.values(), ids=HOSTILE_CONFIGS)
+def test_hostile_configurations(weights, tmp_path, metadata):
+    path = tmp_path / "model.safetensors"
+    save_file(load_file(weights), path, metadata)
+    with pytest.raises(ValueError, match="not a model file"):
+        Codec.from_file(path)
+
+
+HOSTILE_TENSORS = {
+    "missing-float": lambda t: t.pop("network.gain.log_gain"),
+    "missing-integers": lambda t: t.pop("slice.3.head.weight"),
+    "shape": lambda t: t.update({"network.gain.log_gain": torch.zeros(8, 17)}),
+    "nan": lambda t: t["network.gain.log_gain"].fill_(torch.nan),
+    "infinite": lambda t: t["network.synthesis.conv.weight"].view(-1)[:1].fill_(torch.inf),
+    "integers-for-floats": lambda t: t.update(
+        {"network.gain.log_gain": torch.zeros(8, 16, dtype=torch.int32)}
+    ),
+    "floats-for-integers": lambda t: t.update({"bias": t["bias"].double()}),
+    "bias": lambda t: t["bias"].fill_(2**48),
+    "bias-negative": lambda t: t["bias"].fill_(-(2**63)),
+    "cdf-falls": lambda t: t["tables.cdf"].fill_(0),
+    "cdf-full": lambda t: t["tables.cdf"][1:].fill_(2**14),
+    "start": lambda t: t["tables.start"].fill_(-1),
+    "start-beyond": lambda t: t["tables.start"][-1:].fill_(2**31 - 1),
+    "minimum": lambda t: t["tables.minimum"].fill_(-(2**31)),
+    "shift": lambda t: t["tables.shift"].fill_(5),
+    "first": lambda t: t["tables.first"].fill_(2**31 - 1),
+    "first-negative": lambda t: t["tables.first"].fill_(-1),
+    "rendering": lambda t: t.update({"rendering.x.conv.weight": torch.zeros(1)}),
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE_TENSORS.values(), ids=HOSTILE_TENSORS)
+def test_hostile_tensors(weights, tmp_path, change):
+    path, tensors = tmp_path / "model.safetensors", load_file(weights)
+    change(tensors)
+    save_file(tensors, path, config_with())
+    with pytest.raises(ValueError, match="not a model file"):
+        Codec.from_file(path)
+
+
+def test_truncated_and_foreign_weights(weights, tmp_path):
+    data, path = weights.read_bytes(), tmp_path / "model.safetensors"
+    for bad in (b"", data[:7], data[:1000], data[:-1], b"\xff" * 100, b"\xff" * 8 + data[8:]):
+        path.write_bytes(bad)
+        with pytest.raises(ValueError, match="not a model file"):
+            Codec.from_file(path)
+    assert Codec.from_file(weights).integers.id

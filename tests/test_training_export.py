@@ -1,0 +1,85 @@
+"""From a run to a model file, and a whole training from scratch."""
+
+import csv
+import os
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from training_runs import TINY, picture, run, weights_after
+
+from mcm_fast import Codec, model_file
+from mcm_fast.cli import main
+from mcm_fast.images import read_image
+from mcm_fast.network.model import Network
+from mcm_fast.presets import CONFIGS
+from mcm_fast.training import checkpoint
+from mcm_fast.training.config import Options
+from mcm_fast.training.export import RENDERING
+from mcm_fast.training.loop import Trainer
+
+
+def test_a_rendering_joins_its_model(options, model, shard, tmp_path):
+    path = tmp_path / "both.safetensors"
+    step2 = "--gan", 0.001, "--steps", 2, "--warmup", 0, "--init-from", model, "--export", path
+    run("train", shard, "--out", tmp_path / "b", *TINY, *step2)
+    before, after = load_file(model), load_file(path)
+    added = after.keys() - before.keys()
+    assert {name for name in added if not name.startswith(RENDERING)} == set()
+    assert len(added) == len(Network(CONFIGS["tiny"]).synthesis.state_dict())
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert model_file.model_id(path) == model_file.model_id(model)
+
+
+def test_a_model_file_starts_a_run_with_its_moments(options, model, tmp_path):
+    os.rename(tmp_path / "first" / checkpoint.MOMENTS, tmp_path / "model.moments")
+    trainer = Trainer(options, init_from=model)
+    assert trainer.step.optimizer.state[trainer.step.parameters[0]]["step"] == options.steps
+    floats = load_file(model)
+    for name, parameter in trainer.step.network.named_parameters():
+        assert torch.equal(parameter, floats[f"network.{name}"].float())
+
+
+def test_export_without_training(options, tmp_path, capsys):
+    weights_after(options)
+    weights, path = options.out / checkpoint.WEIGHTS, tmp_path / "model.safetensors"
+    run("export", weights, path)
+    image = torch.from_numpy(picture(3).copy()).permute(2, 0, 1).contiguous()
+    codec = Codec.from_file(path)
+    assert codec.decompress(codec.compress(image)).shape == image.shape
+    assert main(["export", str(path), str(tmp_path / "again")]) == 2
+    assert "is a model already" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    images = pytest.importorskip("skimage.data")
+    folder = tmp_path_factory.mktemp("photographs")
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
+        Image.fromarray(getattr(images, name)()).save(folder / f"{name}.png")
+    return folder
+
+
+def test_smoke_from_scratch(photographs, tmp_path):
+    """Half a minute from random weights, without the head start of principal axes."""
+    torch.manual_seed(0)
+    options = Options(
+        preset="tiny", data=(photographs,), out=tmp_path, crop=64, tile=128, batch=4,
+        steps=300, lr=4e-3, warmup=30, decay_steps=100, quantize_steps=50, ema=0.99,
+    )  # fmt: skip
+    trainer = Trainer(options, network=Network(CONFIGS["tiny"]))
+    before = sum(p.loss for p in trainer.validate())
+    assert sum(p.loss for p in trainer.run()) < before / 2
+    log = [float(row["loss"]) for row in csv.DictReader((tmp_path / "log.csv").open())]
+    assert min(log[-3:]) < log[0] / 2
+    path = tmp_path / "model.safetensors"
+    run("export", tmp_path / checkpoint.WEIGHTS, path)
+    codec = Codec.from_file(path)
+    image, _ = read_image(photographs / "chelsea.png")
+    latents = codec.analysis(image, 80)
+    stream = codec.encode(latents)
+    assert codec.decode(stream) == latents
+    decoded = codec.decompress(stream)
+    grey = (image.float() - image.float().mean()).square().mean()
+    assert (decoded.float() - image.float()).square().mean() < grey
