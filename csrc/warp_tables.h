@@ -6,11 +6,12 @@
 //   cells of each table: for each 2^shift slots the number of the entry that holds the first of
 //   them; then where each entry starts; then 2^14, twice
 //
-// A table of n entries has the next power of two above 2n for its 2^(14 - shift) numbers. Two loads
-// in a row, of a number and of three starts, then settle an entry that is the first of its slots or
-// the one after; only what begins later still costs more. For `small` that makes 52 KB for y's 253
-// tables and 25 KB for z's 512. Buckets of 8 bytes with all of it (tables.h) would save one load in
-// shared memory for each symbol, but are half a megabyte.
+// A table of n entries has the next power of two from 2n on for its 2^(14 - shift) numbers. Two
+// loads in a row, of a number and of three starts, then settle an entry that is the first of its
+// slots or the one after; each entry further on costs another load. With `small` and three Kodak
+// images at qualities 20, 50 and 80 the symbols are the first in 92 %, the one after in 6 %. Its
+// blobs have 54 KB for y's 253 tables and 34 KB for z's 512. Buckets of 8 bytes that hold all of it
+// (tables.h) would save one load a symbol, but are half a megabyte.
 #pragma once
 
 #include <cstdint>
