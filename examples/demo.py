@@ -17,6 +17,7 @@ from rich.table import Table
 
 import mcm_fast
 from mcm_fast.images import read_image
+from mcm_fast.training.metrics import psnr
 
 OUTPUT = Path("demo/side_by_side.png")
 CROP = 96  # the reference engine walks pixel by pixel: it checks a corner
@@ -40,12 +41,6 @@ def timed(action: Callable[[], T]) -> tuple[T, float]:
         result = action()
         seconds.append(time.perf_counter() - start)
     return result, min(seconds)
-
-
-def psnr(image: torch.Tensor, other: torch.Tensor) -> float:
-    """PSNR of two uint8 images in dB, over all pixels and channels."""
-    error = (image.double() - other.double()).square().mean()
-    return (10 * torch.log10(255**2 / error)).item()
 
 
 def check_exact(

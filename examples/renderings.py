@@ -14,6 +14,7 @@ from torch import Tensor
 
 import mcm_fast
 from mcm_fast.images import write_image
+from mcm_fast.training.metrics import psnr
 
 CROP = 192
 CORNERS = {"astronaut": (20, 130), "chelsea": (60, 110), "coffee": (120, 210), "rocket": (90, 230)}
@@ -29,11 +30,6 @@ def photographs() -> dict[str, Tensor]:
 
 def load(model: str) -> mcm_fast.Codec:
     return mcm_fast.Codec.from_file(model) if Path(model).is_file() else mcm_fast.load(model)
-
-
-def psnr(image: Tensor, other: Tensor) -> float:
-    error = (image.double() - other.double()).square().mean()
-    return (10 * torch.log10(255**2 / error)).item()
 
 
 def column(spec: str, images: dict[str, Tensor], quality: float) -> list[Tensor]:

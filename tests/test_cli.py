@@ -273,16 +273,17 @@ def test_eval_writes_its_tables(codec, tmp_path, capsys):
 
 def test_training_refuses_in_a_line(tmp_path, capsys):
     def refuse(word, *arguments):
-        refused((main(list(map(str, arguments))), *capsys.readouterr()), word)
+        return refused((main(list(map(str, arguments))), *capsys.readouterr()), word)
 
-    refuse("either steps or minutes", "train", tmp_path)
-    refuse("config 'step3'", "train", tmp_path, "--config", "step3")
-    refuse("fewer than a batch", "train", tmp_path, "--steps", 1, "--out", tmp_path / "out")
-    refuse("--init-from", "train", tmp_path, "--steps", 1, "--gan", 0.1, "--export", "x")
+    few, gan = ("--steps", 1, "--out", tmp_path / "out"), ("--steps", 1, "--gan", 0.1)
+    assert refuse("either steps or minutes", "train", tmp_path)
+    assert refuse("config 'step3'", "train", tmp_path, "--config", "step3")
+    assert refuse("fewer than a batch", "train", tmp_path, *few)
+    assert refuse("--init-from", "train", tmp_path, *gan, "--export", "x")
     weights = tmp_path / "weights.safetensors"
-    refuse("weights.safetensors: No such file", "export", weights, "x")
+    assert refuse("weights.safetensors: No such file", "export", weights, "x")
     weights.write_bytes(b"nothing")
-    refuse("not a weights file", "export", weights, "x")
+    assert refuse("not a weights file", "export", weights, "x")
 
 
 @pytest.fixture(scope="module")
