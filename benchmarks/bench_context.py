@@ -9,10 +9,10 @@ tables, range decoding.
 
 import pytest
 import torch
-from bench_codec import HEIGHT, WIDTH, latents
+from bench_codec import HEIGHT, WIDTH, drawn
+from sampled import QUALITY
 from timing import median
 
-from mcm_fast import Codec
 from mcm_fast.exact.cpu import CpuEngine
 
 TITLE = "Integer decoder and plain int8 products of its shapes, one thread, 10^9 products a second"
@@ -37,20 +37,19 @@ def plain_seconds(layers) -> float:
 
 @pytest.mark.parametrize("preset", ["small", "base"])
 def test_rate(preset, report, threads):
-    codec = Codec.untrained(preset)
-    engine = CpuEngine(codec.integers, 1)
-    y, z = latents(codec)
-    coded, _ = engine.encode(y, z, 5000)
-    assert torch.equal(engine.decode(coded, *y.shape[1:], 5000)[0], y)
-    layers = shapes(codec.integers, HEIGHT // 16, WIDTH // 16)
+    model, y, z = drawn(preset)
+    engine = CpuEngine(model, 1)
+    coded, _ = engine.encode(y, z, QUALITY)
+    assert torch.equal(engine.decode(coded, *y.shape[1:], QUALITY)[0], y)
+    layers = shapes(model, HEIGHT // 16, WIDTH // 16)
     work = sum(outputs * inputs * positions for outputs, inputs, positions in layers) / 1e9
     torch.set_num_threads(1)
     try:
         plain = work / plain_seconds(layers)
     finally:
         torch.set_num_threads(threads)
-    decoder = work / median(lambda: engine.decode(coded, *y.shape[1:], 5000))
-    alone = work / median(lambda: engine.parameters(y, z, 5000))
+    decoder = work / median(lambda: engine.decode(coded, *y.shape[1:], QUALITY))
+    alone = work / median(lambda: engine.parameters(y, z, QUALITY))
     report(
         TITLE,
         {
