@@ -19,8 +19,9 @@ from mcm_fast.network.model import Network
 from mcm_fast.presets import config_of
 from mcm_fast.training import anchors
 from mcm_fast.training.anchors import ANCHORS
-from mcm_fast.training.evaluation import compare, evaluate, evaluate_float
+from mcm_fast.training.evaluation import compare, evaluate
 from mcm_fast.training.evaluation_cli import evaluate as evaluate_command
+from mcm_fast.training.evaluation_float import evaluate_float, in_container
 from mcm_fast.training.evaluation_report import markdown, to_csv, to_json, write_all
 from mcm_fast.training.export import add_rendering
 
@@ -185,7 +186,7 @@ def network() -> Network:
 def test_float_estimates_are_the_networks_own(folder: Path, network: Network) -> None:
     network.train()
     network.quantize(True)
-    found = evaluate_float(network, folder, [0, 3.5, 7])
+    found = evaluate_float(network, folder, [0, 50, 100])
     assert network.training and network.context.quantized
     assert found.curve["quality"] == pytest.approx([0, 50, 100])
     assert "encode_s" not in found.curve
@@ -202,6 +203,22 @@ def test_float_estimates_are_the_networks_own(folder: Path, network: Network) ->
     assert row["psnr"] == pytest.approx(10 * math.log10(255**2 / error), abs=1e-4)
 
 
+def test_float_estimates_in_the_codecs_container(folder: Path) -> None:
+    """A container is the same few bytes, whatever the network costs."""
+    codec = Codec.untrained("tiny", seed=3)
+    found = evaluate_float(codec.network, folder, [20, 80], codec=codec)
+    image, _ = read_image(folder / "b.png")
+    length, ideal = codec.bits(codec.compress(image, 80))
+    assert found.rows[3]["container"] == pytest.approx((length - ideal) / 8)
+    assert all(20 < row["container"] < 0.01 * row["bytes"] + 100 for row in found.rows)
+    curve = in_container(found)
+    assert curve["bytes"][1] - found.curve["bytes"][1] == pytest.approx(
+        (found.rows[1]["container"] + found.rows[3]["container"]) / 2
+    )
+    assert curve["psnr"] == found.curve["psnr"]
+    assert all(a > b for a, b in zip(curve["bpp"], found.curve["bpp"], strict=True))
+
+
 def test_the_command_writes_everything(tmp_path: Path, folder: Path) -> None:
     torch.manual_seed(0)
     weights, out = tmp_path / "tiny.safetensors", tmp_path / "out"
@@ -214,7 +231,8 @@ def test_the_command_writes_everything(tmp_path: Path, folder: Path) -> None:
     assert outcome.exit_code == 0
     assert "mcm_fast tiny against others" in outcome.stdout
     content = json.loads((out / "eval.json").read_text())
-    assert list(content["curves"]) == ["mcm_fast tiny", "float network", "JPEG"]
+    names = ["mcm_fast tiny", "float network", "float network, in our container", "JPEG"]
+    assert list(content["curves"]) == names
     assert content["curves"]["mcm_fast tiny"]["quality"] == [0, 20, 80]
     assert content["curves"]["float network"]["quality"] == pytest.approx([0, 20, 80])
     assert len(content["images"]) == 6 and (out / "rd.png").exists()
@@ -222,7 +240,7 @@ def test_the_command_writes_everything(tmp_path: Path, folder: Path) -> None:
     again += ["--curves", out / "eval.json", "--out", tmp_path / "second", folder]
     assert CliRunner().invoke(app, list(map(str, again))).exit_code == 0
     curves = json.loads((tmp_path / "second" / "eval.json").read_text())["curves"]
-    assert list(curves) == ["again", "mcm_fast tiny", "float network", "JPEG"]
+    assert list(curves) == ["again", *names]
 
 
 def test_a_rendering_has_the_rate_of_the_faithful_one(tmp_path: Path, folder: Path) -> None:

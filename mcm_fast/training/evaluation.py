@@ -1,7 +1,7 @@
-"""Rate-distortion over a folder of images: a codec's true bytes, a float network's estimates.
+"""Rate-distortion over a folder of images: a codec's true bytes.
 
 Means are means over images of each image's bits per pixel and PSNR, at equal quality, as the field
-reports Kodak. Everything is measured on 8-bit RGB, `evaluate_float`'s reconstructions included.
+reports Kodak. Everything is measured on 8-bit RGB.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import PIL
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import read_image
-from ..network.model import Network
 from . import metrics
 from .anchors import image_paths
 from .bd_rate import BDRate, Curve, EqualRate, at_equal_rate, bd_rate
@@ -108,47 +106,12 @@ def evaluate(
         stream, encode_s = _timed(lambda: codec.compress(image, quality=quality), device)
         decoded, decode_s = _timed(lambda: codec.decompress(stream), device)
         times = {"encode_s": encode_s, "decode_s": decode_s}
-        return _rate(len(stream), image) | _distortion(image, decoded.cpu(), lpips) | times
+        return rate(len(stream), image) | distortion(image, decoded.cpu(), lpips) | times
 
     first = _read(image_paths(folder)[0])
     codec.decompress(codec.compress(first, quality=_checked(qualities)[0]))
-    rows = _each(folder, qualities, measure, step)
-    return Result(label, rows, means(rows), dict(anchors or {}), _about(folder, rows, device))
-
-
-@torch.inference_mode()
-def evaluate_float(
-    network: Network,
-    folder: str | os.PathLike,
-    levels: Sequence[float],
-    lpips: LPIPS | None = None,
-    label: str = "float network",
-    step: Callable[[], None] = lambda: None,
-) -> Result:
-    """What the network would do without its integers: rates are estimates, -log2 of probability.
-
-    mu and sigma are continuous, latents rounded, nothing is written: no header, no table, no coder.
-    Levels are gain levels in 0 .. config.levels - 1, shown as qualities in 0 .. 100. An image is
-    padded by replication to multiples of 64; the padding's bits count, its pixels do not. The
-    network is left as it was found. Raises as `evaluate`.
-    """
-    last = network.config.levels - 1
-    device = next(network.parameters()).device
-
-    def measure(image: Tensor, quality: float) -> Row:
-        level = torch.tensor([quality * last / 100], device=device)
-        decoded, bits = _forward(network, image, level)
-        return _rate(bits / 8, image) | _distortion(image, decoded, lpips)
-
-    was_training, was_quantized = network.training, network.context.quantized
-    network.eval()
-    network.quantize(False)
-    try:
-        rows = _each(folder, [100 * level / last for level in levels], measure, step)
-    finally:
-        network.train(was_training)
-        network.quantize(was_quantized)
-    return Result(label, rows, means(rows), {}, _about(folder, rows, device))
+    rows = each(folder, qualities, measure, step)
+    return Result(label, rows, means(rows), dict(anchors or {}), about(folder, rows, device))
 
 
 def compare(result: Result) -> list[Comparison]:
@@ -183,7 +146,7 @@ def means(rows: Sequence[Row]) -> Curve:
     return curve
 
 
-def _each(
+def each(
     folder: str | os.PathLike,
     qualities: Sequence[float],
     measure: Callable[[Tensor, float], Row],
@@ -214,11 +177,11 @@ def _read(path: Path) -> Tensor:
         raise ValueError(f"{path.name}: {error}") from error
 
 
-def _rate(size: float, image: Tensor) -> Row:
+def rate(size: float, image: Tensor) -> Row:
     return {"bytes": size, "bpp": 8 * size / image[0].numel()}
 
 
-def _distortion(image: Tensor, decoded: Tensor, lpips: LPIPS | None) -> Row:
+def distortion(image: Tensor, decoded: Tensor, lpips: LPIPS | None) -> Row:
     row: Row = {"psnr": metrics.psnr(image, decoded), "ms_ssim": metrics.ms_ssim(image, decoded)}
     if lpips is not None:
         row[f"lpips_{lpips.net}"] = metrics.lpips(lpips, image, decoded)
@@ -236,17 +199,7 @@ def _timed(action: Callable[[], object], device: torch.device) -> tuple[object, 
     return value, time.perf_counter() - start
 
 
-def _forward(network: Network, image: Tensor, level: Tensor) -> tuple[Tensor, float]:
-    """A uint8 image (3, H, W) and a level (1,) -> its uint8 reconstruction and estimated bits."""
-    height, width = image.shape[1:]
-    pixels = image.to(level.device)[None].float() / 255
-    pixels = F.pad(pixels, (0, -width % 64, 0, -height % 64), mode="replicate")
-    out = network(pixels, level)
-    decoded = (out.image[0, :, :height, :width].float() * 255).round().clamp(0, 255)
-    return decoded.to(torch.uint8).cpu(), (out.y_bits + out.z_bits).item()
-
-
-def _about(folder: str | os.PathLike, rows: Sequence[Row], device: torch.device) -> dict:
+def about(folder: str | os.PathLike, rows: Sequence[Row], device: torch.device) -> dict:
     """What a number depends on."""
     on_gpu = device.type == "cuda"
     return {

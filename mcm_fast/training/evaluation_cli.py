@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from ..codec import Codec
     from ..network.model import Network
     from .bd_rate import Curve
     from .evaluation import Rendered, Result
@@ -50,7 +51,7 @@ def evaluate(
 ) -> None:
     """Measure rate and distortion over a folder: table, JSON, CSV, plot beside the anchors."""
     from . import evaluation_report
-    from .evaluation import evaluate, evaluate_float
+    from .evaluation import evaluate
     from .metrics import need
 
     for package in ("scipy", "matplotlib", "pytorch_msssim"):
@@ -64,14 +65,31 @@ def evaluate(
     with _bars() as bars:
         result = _run(evaluate, codec, folder, numbers, metric, label, bars)
         if network is not None:
-            levels = [number * (network.config.levels - 1) / 100 for number in numbers]
-            estimate = _run(evaluate_float, network, folder, levels, metric, "float network", bars)
-            result.anchors[estimate.label] = estimate.curve
+            result.anchors |= _float_curves(network, codec.codec, folder, numbers, metric, bars)
         result.anchors |= _measured(folder, anchors, out / "anchors.json", bars)
     result.anchors |= {name: c for name, c in others.items() if name not in result.anchors}
     written = evaluation_report.write_all(result, out)
     evaluation_report.show(result)
     print("written:", ", ".join(map(str, written)))
+
+
+def _float_curves(
+    network: Network,
+    codec: Codec,
+    folder: Path,
+    numbers: list[float],
+    metric: LPIPS | None,
+    bars: Progress,
+) -> dict[str, Curve]:
+    """What the float network estimates, bare and with the bytes of the codec's containers."""
+    from .evaluation_float import evaluate_float, in_container
+
+    function = partial(evaluate_float, codec=codec)
+    estimate = _run(function, network, folder, numbers, metric, "float network", bars)
+    return {
+        estimate.label: estimate.curve,
+        f"{estimate.label}, in our container": in_container(estimate),
+    }
 
 
 def _run(
