@@ -23,7 +23,7 @@ from mcm_fast.training.evaluation import compare, evaluate
 from mcm_fast.training.evaluation_cli import evaluate as evaluate_command
 from mcm_fast.training.evaluation_float import evaluate_float, in_container
 from mcm_fast.training.evaluation_report import markdown, to_csv, to_json, write_all
-from mcm_fast.training.export import add_rendering
+from mcm_fast.training.export import put_synthesis
 
 for package in ("scipy", "matplotlib", "pytorch_msssim"):
     pytest.importorskip(package, reason="needs the extra [train]")
@@ -247,7 +247,7 @@ def test_a_rendering_has_the_rate_of_the_faithful_one(tmp_path: Path, folder: Pa
     torch.manual_seed(0)
     path, out = tmp_path / "tiny.safetensors", tmp_path / "out"
     model_file.save(Network(config_of("tiny")).randomize(), path)
-    add_rendering(path, Network(config_of("tiny")).randomize(), path)
+    put_synthesis(path, Network(config_of("tiny")).randomize(), path)
     curves = []
     for rendering in "faithful", "perceptual":
         arguments = {"qualities": "60", "anchors": "", "out": out, "rendering": rendering}

@@ -16,7 +16,6 @@ from mcm_fast.network.model import Network
 from mcm_fast.presets import CONFIGS
 from mcm_fast.training import checkpoint
 from mcm_fast.training.config import Options
-from mcm_fast.training.export import RENDERING
 from mcm_fast.training.loop import Trainer
 
 
@@ -26,9 +25,21 @@ def test_a_rendering_joins_its_model(options, model, shard, tmp_path):
     run("train", shard, "--out", tmp_path / "b", *TINY, *step2)
     before, after = load_file(model), load_file(path)
     added = after.keys() - before.keys()
-    assert {name for name in added if not name.startswith(RENDERING)} == set()
+    assert all(name.startswith("rendering.perceptual.") for name in added)
     assert len(added) == len(Network(CONFIGS["tiny"]).synthesis.state_dict())
     assert all(torch.equal(before[name], after[name]) for name in before)
+    assert model_file.model_id(path) == model_file.model_id(model)
+
+
+def test_a_synthesis_replaces_the_models_own(options, model, shard, tmp_path):
+    path = tmp_path / "better.safetensors"
+    more = "--parts", "synthesis", "--steps", 2, "--warmup", 0, "--init-from", model
+    more += "--rendering", "faithful", "--export", path
+    run("train", shard, "--out", tmp_path / "b", *TINY, *more)
+    before, after = load_file(model), load_file(path)
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved and all(name.startswith("network.synthesis.") for name in moved)
     assert model_file.model_id(path) == model_file.model_id(model)
 
 

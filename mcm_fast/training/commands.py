@@ -33,6 +33,9 @@ def train(
         Path | None, typer.Option(help="Exported weights or a model file to start from.")
     ] = None,
     export: Annotated[Path | None, typer.Option(help="Write the codec's model here.")] = None,
+    rendering: Annotated[
+        str, typer.Option(help="What an exported synthesis becomes: faithful replaces the model's.")
+    ] = "perceptual",
     batch: Annotated[int, typer.Option(help="Crops a step and device.")] = _D.batch,
     crop: int = _D.crop,
     tile: Annotated[int, typer.Option(help="Images are kept in tiles of this size.")] = _D.tile,
@@ -109,6 +112,8 @@ def _train(options: Options, given: dict[str, object], started: float) -> None:
     base, target = given["init_from"], given["export"]
     if target is not None and options.parts == "synthesis" and base is None:
         raise ValueError("to export a rendering, name with --init-from the model that it joins")
+    if not given["rendering"].isidentifier():
+        raise ValueError(f"a rendering cannot be called {given['rendering']!r}")
     if given["benchmark"]:
         _benchmark(options)
         return
@@ -121,15 +126,17 @@ def _train(options: Options, given: dict[str, object], started: float) -> None:
     trainer.run()
     leave()
     if target is not None and world.is_first:
-        _export(options, trainer.step.ema.cpu(), base, target)
+        _export(options, trainer.step.ema.cpu(), base, target, given["rendering"])
 
 
-def _export(options: Options, network: object, base: Path | None, target: Path) -> None:
+def _export(
+    options: Options, network: object, base: Path | None, target: Path, rendering: str
+) -> None:
     from .. import model_file
-    from .export import add_rendering
+    from .export import put_synthesis
 
     if options.parts == "synthesis":
-        add_rendering(base, network, target)
+        put_synthesis(base, network, target, rendering)
     else:
         model_file.save(network, target)
 

@@ -9,10 +9,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .. import model_file
+from ..codec import FAITHFUL
 from ..network.model import Network
 from .checkpoint import is_model, load_weights, read_metadata, write_whole
-
-RENDERING = model_file.RENDERING + "perceptual."
 
 
 def export(weights: Path, path: Path, calibrate: tuple[Path, ...] = (), images: int = 800) -> None:
@@ -47,18 +46,22 @@ def _counts(network: Network, sources: tuple[Path, ...], images: int) -> Tensor:
     return torch.as_tensor(total)
 
 
-def add_rendering(base: Path, network: Network, path: Path) -> None:
-    """Write the model `base` with the synthesis of `network` as its perceptual rendering.
+def put_synthesis(base: Path, network: Network, path: Path, rendering: str = "perceptual") -> None:
+    """Write the model `base` with the synthesis of `network` as one of its renderings.
 
-    Everything else is copied as it is: integers, floats and id, so streams stay the same. `base`
-    is a model file, or float weights, which are exported first. The synthesis' parameters are
-    stored as `rendering.perceptual.<parameter>` in fp16.
+    Everything else is copied as it is: integers, other floats and id, so streams stay the same.
+    `base` is a model file, or float weights, which are exported first. `rendering`: "faithful"
+    replaces the model's own synthesis; another is stored beside it in fp16, as
+    `rendering.<name>.<parameter>`.
     """
     if not is_model(read_metadata(base)):
         export(base, path)
         base = path
     metadata = read_metadata(base)
     tensors = load_file(base)
+    prefix = model_file.RENDERING + f"{rendering}."
+    if rendering == FAITHFUL:
+        prefix = model_file.PREFIX + "synthesis."
     for name, tensor in network.synthesis.state_dict().items():
-        tensors[RENDERING + name] = tensor.detach().half().cpu().contiguous()
+        tensors[prefix + name] = tensor.detach().half().cpu().contiguous()
     write_whole(path, lambda part: save_file(tensors, part, metadata))
