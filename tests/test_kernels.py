@@ -14,8 +14,7 @@ from mcm_fast.exact.schedule import wavefront
 from mcm_fast.kernels import context, hyper, layer
 from mcm_fast.kernels.packing import PackedModel
 
-pytestmark = pytest.mark.slow  # the interpreter is
-QUALITY, HEIGHT, WIDTH = 3333, 1, 6
+QUALITY, HEIGHT, WIDTH = 3333, 2, 5
 
 
 def int32(*values: int) -> torch.Tensor:
