@@ -2,7 +2,9 @@
 integers of the entropy model, which are stored and never recomputed (FORMAT.md, section 2).
 
 Floats are called `network.<parameter>`; the metadata hold the configuration and the model's id. A
-second rendering of the same streams is a second synthesis, `rendering.<name>.<parameter>`.
+second rendering of the same streams is a second synthesis, `rendering.<name>.<parameter>`. A
+compact file leaves out the floats that its integers say, to within their rounding (see
+`exact.dequantize`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import Module
 
+from .exact import dequantize
 from .exact.model import CONTEXTS, IntegerModel
 from .exact.quantize import export
 from .network.config import Config
@@ -34,14 +37,19 @@ class Model(NamedTuple):
 
 
 def save(
-    network: Network, path: str | os.PathLike, counts: torch.Tensor | None = None
+    network: Network,
+    path: str | os.PathLike,
+    counts: torch.Tensor | None = None,
+    compact: bool = False,
 ) -> IntegerModel:
     """Export a network: its integers, and its floats as fp16. Returns the integers.
 
     `counts`: see `exact.quantize.export`.
     """
     integers = export(network, counts)
-    state = {PREFIX + name: t.detach().half().cpu() for name, t in network.state_dict().items()}
+    left_out = dequantize.weight_names(network) if compact else ()
+    state = {name: t for name, t in network.state_dict().items() if name not in left_out}
+    state = {PREFIX + name: t.detach().half().cpu() for name, t in state.items()}
     metadata = {"config": network.config.to_json(), "id": integers.id.hex()}
     save_file({**integers.tensors, **_contiguous(state)}, path, metadata)
     return integers
@@ -58,7 +66,7 @@ def load(path: str | os.PathLike) -> Model:
         config = _config(metadata)
         integers = IntegerModel(tensors, config.slices)
         _check_sizes(config, integers, tensors)
-        network = _filled(Network(config), tensors, PREFIX)
+        network = _network(config, tensors, integers)
         names = sorted({key.split(".")[1] for key in tensors if key.startswith(RENDERING)})
         renderings = {
             name: _filled(Synthesis(config), tensors, f"{RENDERING}{name}.") for name in names
@@ -110,6 +118,19 @@ def _check_sizes(config: Config, integers: IntegerModel, tensors: dict[str, torc
         inputs = stage.width
     if not fits:
         raise ValueError(f"its tensors do not have the sizes {config}")
+
+
+def _network(config: Config, tensors: dict[str, torch.Tensor], integers: IntegerModel) -> Network:
+    network = Network(config)
+    names = dequantize.weight_names(network)
+    compact = names.isdisjoint(key.removeprefix(PREFIX) for key in tensors)
+    if compact:
+        unfilled = {PREFIX + name: network.get_parameter(name) for name in names}
+        tensors = tensors | unfilled
+    _filled(network, tensors, PREFIX)
+    if compact:
+        dequantize.fill(network, integers)
+    return network
 
 
 def _filled(network: Module, tensors: dict[str, torch.Tensor], prefix: str) -> Module:

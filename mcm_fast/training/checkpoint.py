@@ -18,7 +18,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ..model_file import PREFIX
+from .. import model_file
 from ..network.config import Config
 from ..network.model import Network
 from .step import Step
@@ -92,13 +92,12 @@ def load_weights(path: Path) -> Network:
     Raises ValueError for a file that is neither, OSError.
     """
     metadata = read_metadata(path)
-    tensors = load_file(path)
+    if is_model(metadata):
+        return model_file.load(path).network.requires_grad_(True)
     if "config" not in metadata:
         raise ValueError(f"{path} has no config in its metadata")
     network = Network(Config.from_json(metadata["config"]))
-    if is_model(metadata):
-        tensors = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    network.load_state_dict(load_file(path))
     return network
 
 

@@ -80,11 +80,14 @@ def export(
     calibrate: Annotated[
         list[Path] | None, typer.Option(help="Training images: the tables fit their symbols.")
     ] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Leave out floats that the integers hold.")
+    ] = False,
 ) -> None:
     """Turn a training run's float weights into a model file."""
     from .export import export
 
-    export(weights, path, tuple(calibrate or ()))
+    export(weights, path, tuple(calibrate or ()), compact=compact)
 
 
 def _options(context: typer.Context, given: dict[str, object]) -> Options:

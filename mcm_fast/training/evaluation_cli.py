@@ -136,18 +136,9 @@ def _network(weights: Path | None, device: str) -> Network | None:
     """The float network of a model file (whose floats are rounded to fp16) or of a training run."""
     if weights is None:
         return None
-    from safetensors import safe_open
-
-    from .. import model_file
     from .checkpoint import load_weights
 
-    try:
-        with safe_open(weights, "pt") as file:
-            is_model = "id" in (file.metadata() or {})
-    except Exception as error:  # safetensors raises its own class
-        raise ValueError(f"{weights} is not a weights file: {error}") from error
-    network = model_file.load(weights)[0] if is_model else load_weights(weights)
-    return network.to(device)
+    return load_weights(weights).to(device)
 
 
 def _metric(backbone: Path | None, heads: Path | None, device: str) -> LPIPS | None:

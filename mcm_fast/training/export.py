@@ -14,17 +14,23 @@ from ..network.model import Network
 from .checkpoint import is_model, load_weights, read_metadata, write_whole
 
 
-def export(weights: Path, path: Path, calibrate: tuple[Path, ...] = (), images: int = 800) -> None:
+def export(
+    weights: Path,
+    path: Path,
+    calibrate: tuple[Path, ...] = (),
+    images: int = 800,
+    compact: bool = False,
+) -> None:
     """Float weights of a training run -> a model file. Raises ValueError, OSError.
 
     With `calibrate` (folders of images or tar shards) the tables fit the symbols of that many
-    training images, each at its own quality.
+    training images, each at its own quality. `compact`: see `model_file`.
     """
     if is_model(read_metadata(weights)):
         raise ValueError(f"{weights} is a model already, and its integers are not made anew")
     network = load_weights(weights)
     counts = _counts(network, calibrate, images) if calibrate else None
-    model_file.save(network, path, counts)
+    model_file.save(network, path, counts, compact)
 
 
 def _counts(network: Network, sources: tuple[Path, ...], images: int) -> Tensor:
