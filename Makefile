@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/cuda/*)
+FUZZERS := $(wildcard fuzz/*.h fuzz/*.cpp)
 AWAY := build/wheel-check
 
-.PHONY: demo test slow bench style format wheel-check clean
+.PHONY: demo test slow soak fuzz bench style format wheel-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
@@ -18,6 +19,15 @@ test: $(VENV)/.installed
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow
 
+# The long runs of tests/test_soak.py: an hour, and 16 GB.
+soak: $(VENV)/.installed
+	$(BIN)/python -m pytest -m soak
+
+# Each fuzzer for SECONDS (300). Needs clang, its runtime libraries and llvm.
+fuzz: $(VENV)/.installed
+	$(BIN)/python -c 'import atheris' 2> /dev/null || $(PIP) install -q -e '.[fuzz]'
+	$(MAKE) -C fuzz PYTHON=$(CURDIR)/$(BIN)/python
+
 bench: $(VENV)/.installed
 	@mkdir -p build
 	$(BIN)/python -m pytest benchmarks --benchmark-json=build/bench.json \
@@ -26,12 +36,12 @@ bench: $(VENV)/.installed
 style: $(VENV)/.style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run -Werror $(CSRC)
+	$(BIN)/clang-format --dry-run -Werror $(CSRC) $(FUZZERS)
 
 format: $(VENV)/.style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(CSRC)
+	$(BIN)/clang-format -i $(CSRC) $(FUZZERS)
 
 # The wheel, built from the source distribution, alone in a new environment outside the checkout.
 # Its dependencies are borrowed from .venv through a path file, to spare a second torch.

@@ -122,6 +122,11 @@ int64_t interpolate(int64_t a, int64_t b, int64_t f) {
   return a + quotient * f + (remainder * f + kMaxQuality / 2) / kMaxQuality;
 }
 
+void check_quality(int64_t quality) {
+  require(quality >= 0 && quality <= kMaxQuality,
+          "quality must be in 0..10000, not " + std::to_string(quality));
+}
+
 }  // namespace
 
 Model::Model(const Tensors& tensors, int64_t slices) : slices(slices) {
@@ -219,8 +224,7 @@ int64_t Model::products() const {
 }
 
 Affine Model::affine_at(int64_t quality) const {
-  require(quality >= 0 && quality <= kMaxQuality,
-          "quality must be in 0..10000, not " + std::to_string(quality));
+  check_quality(quality);
   const int64_t position = quality * (levels - 1);
   const int64_t level = std::min(position / kMaxQuality, levels - 2);
   const int64_t f = position - kMaxQuality * level;
@@ -237,6 +241,7 @@ Affine Model::affine_at(int64_t quality) const {
 }
 
 int32_t Model::z_table(int64_t quality) const {
+  check_quality(quality);
   const int64_t position = quality * (levels - 1);
   const int64_t level = (2 * position + kMaxQuality) / (2 * kMaxQuality);
   return static_cast<int32_t>(tables.count() - (levels - level) * z_channels);

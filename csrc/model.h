@@ -52,7 +52,7 @@ struct Model {
 
   // ValueError unless quality is 0..10000.
   Affine affine_at(int64_t quality) const;
-  // The number of the table of z's first channel.
+  // The number of the table of z's first channel. ValueError likewise.
   int32_t z_table(int64_t quality) const;
   // Multiplications of the context model, for all slices at one position.
   int64_t products() const;

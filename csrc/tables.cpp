@@ -7,7 +7,7 @@ namespace mcm {
 Tables::Tables(const int16_t* cdf, int64_t cdf_size, const int32_t* start, const int32_t* minimum,
                int64_t count) {
   require(count > 0 && start[0] == 0, "tables.start must begin with 0");
-  require(count < INT32_MAX / kBuckets && cdf_size < INT32_MAX - count, "too many tables");
+  require(count <= kMaxTables, "more than 65536 tables");
   for (int64_t t = 0; t < count; ++t) {
     const std::string name = "table " + std::to_string(t);
     const int64_t size = int64_t{start[t + 1]} - start[t];

@@ -41,6 +41,7 @@ class Tables {
  public:
   static constexpr int kBucketShift = 6;
   static constexpr int64_t kBuckets = kSlots >> kBucketShift;
+  static constexpr int64_t kMaxTables = 1 << 16;  // a small file must not make large buckets
 
   Tables() = default;
   // cdf [cdf_size], start [count + 1], minimum [count]; std::invalid_argument if a table is

@@ -57,7 +57,8 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
 
 
 def main() -> None:
-    atheris.Setup(sys.argv, check, custom_mutator=mutate)
+    command = f"{sys.executable} {__file__}"  # how a merge starts its children
+    atheris.Setup([command, *sys.argv[1:]], check, custom_mutator=mutate)
     atheris.Fuzz()
 
 

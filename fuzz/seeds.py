@@ -1,7 +1,7 @@
 """What the fuzzers start from: `python fuzz/seeds.py FOLDER`.
 
 Writes FOLDER/model.bin, the first slices of the golden model as `model_file.h` reads them, and
-FOLDER/container/, the golden streams and some with chunks. The decoder's fuzzer makes its own.
+FOLDER/seeds/, the golden streams and some with chunks. The decoder's fuzzer makes its own.
 """
 
 import struct
@@ -58,11 +58,11 @@ def container_seeds() -> dict[str, bytes]:
 
 
 def main(folder: Path) -> None:
-    (folder / "container").mkdir(parents=True, exist_ok=True)
+    (folder / "seeds").mkdir(parents=True, exist_ok=True)
     model = small_model(load_file(GOLDEN / "model.safetensors"))
     (folder / "model.bin").write_bytes(model_bytes(model))
     for name, data in container_seeds().items():
-        (folder / "container" / name).write_bytes(data)
+        (folder / "seeds" / name).write_bytes(data)
 
 
 if __name__ == "__main__":

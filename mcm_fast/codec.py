@@ -277,6 +277,8 @@ class Codec:
         return best
 
     def _check_latents(self, latents: Latents) -> None:
+        if not 0 <= latents.quality <= QUALITY_STEPS:
+            raise ValueError(f"latents.quality is {latents.quality}, not in 0..{QUALITY_STEPS}")
         size = grid(latents.width, latents.height, latents.transposed)
         z_size = tuple(-(-n // 4) for n in size)
         expected = (self.integers.latent, *size), (self.integers.hyper_latent, *z_size)

@@ -15,6 +15,7 @@ MAGIC = b"MCM\x1a"
 VERSION = 0
 TRANSPOSED, CHUNKS, IGNORABLE_FLAGS = 0x01, 0x02, 0xC0
 PIXELS_PER_BYTE = 32768
+MAX_CHUNKS = 255
 SIDE_LIMIT = 2**32 - 1
 
 _START = struct.Struct("<4sBB8sH")  # magic, version, flags, model, quality
@@ -184,7 +185,7 @@ def _exceptions_are_valid(indexes: torch.Tensor, differences: torch.Tensor) -> b
 def _read_chunks(reader: "_Reader") -> dict[str, bytes]:
     chunks: dict[str, bytes] = {}
     count = reader.varint()
-    _require(count > 0, "a flag for chunks, and none")
+    _require(0 < count <= MAX_CHUNKS, f"a flag for chunks, and {count} of them")
     for _ in range(count):
         name = reader.take(4).decode("latin-1")
         content = reader.take(reader.varint())
@@ -221,7 +222,8 @@ def _check_fields(stream: Stream) -> None:
         "exceptions": len(indexes) != len(differences)
         or not _exceptions_are_valid(indexes, differences)
         or (len(indexes) > 0 and not 0 <= int(indexes[0]) <= int(indexes[-1]) < 2**32),
-        f"chunk types {list(stream.chunks)}": not all(
+        f"{len(stream.chunks)} chunks": len(stream.chunks) > MAX_CHUNKS,
+        f"chunk types {list(stream.chunks)[:9]}": not all(
             _is_chunk_name(name) and _may_be_ignored(name) for name in stream.chunks
         ),
     }

@@ -44,7 +44,7 @@ def read_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
-            with Image.open(source) as image:
+            with Image.open(source, formats=_formats()) as image:
                 check_pixels(*image.size, max_pixels)
                 _refuse_animation(image)
                 image.load()
@@ -104,7 +104,13 @@ def format_of(target: str | os.PathLike | IO[bytes]) -> str:
 
 def is_image_name(path: str | os.PathLike) -> bool:
     """Whether a file's name looks like that of an image that can be read."""
-    return Image.registered_extensions().get(Path(path).suffix.lower()) in Image.OPEN
+    return Image.registered_extensions().get(Path(path).suffix.lower()) in _formats()
+
+
+def _formats() -> list[str]:
+    """Those that are read: all of Pillow's but EPS, which is a program for Ghostscript to run."""
+    Image.init()
+    return [name for name in Image.OPEN if name != "EPS"]
 
 
 def write_file(path: str | os.PathLike, data: bytes | memoryview) -> None:
@@ -198,7 +204,7 @@ def _to_rgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, byt
                 ImageCms.createProfile("sRGB"),
             )
             return ImageCms.profileToProfile(image, own, srgb, outputMode="RGB"), None
-        except ImageCms.PyCMSError as error:
+        except (ImageCms.PyCMSError, OSError) as error:
             warnings.warn(f"the colour profile is left out: {_reason(error)}", stacklevel=2)
     return image.convert("RGB"), None
 

@@ -88,9 +88,12 @@ def _config(metadata: dict[str, str]) -> Config:
     try:
         config = Config.from_json(metadata["config"])
         counts = [config.slices, config.levels, *(stage.blocks for stage in config.stages)]
-        sound = all(isinstance(n, int) and 0 <= n <= 256 for n in counts)
+        sizes = [config.latent, config.hyper_latent, config.previous, config.hidden]
+        sizes += [*config.hyper_widths, *config.context]
+        sizes += [n for stage in config.stages for n in (stage.factor, stage.width)]
+        sound = all(type(n) is int for n in counts + sizes) and all(0 <= n <= 256 for n in counts)
         sound &= all(stage.factor > 1 for stage in config.stages) and 0 < config.bottleneck <= 1
-    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+    except Exception as error:  # as many kinds as there are ways to be no configuration
         raise ValueError(f"it names no configuration ({error!r})") from error
     if not sound:
         raise ValueError(f"no network has the sizes {config}")
@@ -136,7 +139,7 @@ def _network(config: Config, tensors: dict[str, torch.Tensor], integers: Integer
 def _filled(network: Module, tensors: dict[str, torch.Tensor], prefix: str) -> Module:
     """The network with the file's weights below `prefix`, in fp32."""
     state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-    if not all(t.is_floating_point() and t.isfinite().all() for t in state.values()):
+    if not all(t.is_floating_point() and t.float().isfinite().all() for t in state.values()):
         raise ValueError(f"a weight of {prefix}* is not a finite number")
     try:
         network.load_state_dict(state)

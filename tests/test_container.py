@@ -2,6 +2,7 @@
 
 import dataclasses
 import struct
+from string import ascii_lowercase
 
 import pytest
 import torch
@@ -177,8 +178,9 @@ DAMAGED = {
     "chunk-latin": (raw(start(flags=2), chunks=b"\x01ab\xe9d\x00"), "type"),
     "chunk-twice": (raw(start(flags=2), chunks=b"\x02iccp\x00iccp\x00"), "two chunks"),
     "chunk-huge": (raw(start(flags=2), chunks=b"\x01iccp" + HUGE), "declared"),
-    "chunks-huge": (raw(start(flags=2), chunks=HUGE), "declared"),
-    "chunks-none": (raw(start(flags=2), chunks=b"\x00"), "and none"),
+    "chunks-huge": (raw(start(flags=2), chunks=HUGE), "4294967295 of them"),
+    "chunks-256": (raw(start(flags=2), chunks=b"\x80\x02"), "and 256 of them"),
+    "chunks-none": (raw(start(flags=2), chunks=b"\x00"), "and 0 of them"),
     "chunks-without-flag": (raw(chunks=b"\x01iccp\x00"), "padding"),
 }
 
@@ -208,12 +210,22 @@ def test_max_pixels_is_the_callers():
     assert unpack(GOLDEN, max_pixels=304 * 16).width == 300
 
 
+CHUNK_NAMES = [f"a{a}{b}z" for a in ascii_lowercase for b in ascii_lowercase]
+
+
+def test_many_chunks():
+    stream = golden_stream()
+    stream.chunks = dict.fromkeys(CHUNK_NAMES[:255], b"x")
+    assert_same(unpack(pack(stream)), stream)
+
+
 BAD_FIELDS = {
     "model": {"model": b"short"},
     "quality": {"quality": 10001},
     "width": {"width": 0},
     "height": {"height": 2**32},
     "chunk-type": {"chunks": {"icc": b""}},
+    "chunks-256": {"chunks": dict.fromkeys(CHUNK_NAMES[:256], b"")},
     "critical-chunk": {"chunks": {"Tile": b""}},
     "coded.lanes": {"lanes": 3},
     "coded.groups": {"groups": 2},

@@ -94,6 +94,22 @@ def test_profile_of_another_colour_space_is_not_carried():
     assert torch.equal(image, as_tensor(RGB[..., :1].repeat(3, -1))) and chunks == {}
 
 
+@pytest.mark.parametrize("space, mode", [(b"GRAY", "L"), (b"CMYK", "CMYK")])
+def test_a_broken_profile_costs_only_itself(space, mode):
+    image = Image.new(mode, (8, 8), 0)
+    with pytest.warns(UserWarning, match="colour profile is left out"):
+        found, chunks = read_image(saved(image, "TIFF", icc_profile=bytes(16) + space + bytes(200)))
+    assert found.shape == (3, 8, 8) and chunks == {}
+
+
+def test_postscript_is_not_run():
+    """Pillow would hand it to Ghostscript."""
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    with pytest.raises(ValueError, match="cannot identify"):
+        read_image(io.BytesIO(program))
+    assert not is_image_name("drawing.eps") and is_image_name("photo.jpg")
+
+
 def test_grayscale_and_bilevel():
     gray = as_tensor(RGB[..., :1].repeat(3, -1))
     assert torch.equal(read_image(saved(Image.fromarray(RGB[..., 0])))[0], gray)

@@ -101,6 +101,17 @@ def test_more_latents_than_can_be_numbered(codec, good):
         codec.limited(max_pixels=2**40).decode(container.pack(huge))
 
 
+@pytest.mark.parametrize("quality", [-1, 10001, -(2**40), 2**62])
+def test_a_quality_that_is_none(codec, quality):
+    """Tables are chosen by it: beyond the last one there is no memory."""
+    latents = codec.analysis(noise(40, 40))
+    with pytest.raises(ValueError, match="quality"):
+        codec.encode(dataclasses.replace(latents, quality=quality))
+    for call in (codec.engine.encode, codec.engine.parameters, codec.engine.cost):
+        with pytest.raises(ValueError, match="quality"):
+            call(latents.y, latents.z, quality)
+
+
 def test_limits_both_ways(codec):
     image = noise(50, 60)
     pixels = 256 * 4 * 4  # whole blocks
@@ -177,14 +188,23 @@ def config_with(**changes) -> dict[str, str]:
 
 
 STAGES = [{"factor": 4, "width": 16, "blocks": 1}, {"factor": 4, "width": 24, "blocks": 1}]
+TAIL = [{"factor": 2, "width": 24, "blocks": 1}, {"factor": 2, "width": 32, "blocks": 1}]
 HOSTILE_CONFIGS = {
     "none": {},
     "not-json": {"config": "{"},
+    "deep": {"config": "[" * 100000},
+    "long-number": {"config": '{"levels": ' + "9" * 5000 + "}"},
     "a-list": {"config": "[]"},
     "unknown-field": config_with(depth=3),
     "text": config_with(latent="16"),
     "float": config_with(levels=8.5),
     "latent": config_with(latent=32),
+    "latent-float": config_with(latent=16.0),
+    "hidden-float": config_with(hidden=8.0),
+    "context-float": config_with(context=[4.0, 4.0, 4.0]),
+    "width-float": config_with(stages=[{"factor": 4, "width": 16.0, "blocks": 1}, *TAIL]),
+    "width-none": config_with(stages=[{"factor": 4, "width": None, "blocks": 1}, *TAIL]),
+    "factor-float": config_with(stages=[{"factor": 4.0, "width": 16, "blocks": 1}, *TAIL]),
     "latent-huge": config_with(latent=2**40),
     "hidden-huge": config_with(hidden=2**40),
     "levels": config_with(levels=4),
@@ -215,6 +235,9 @@ HOSTILE_TENSORS = {
     "shape": lambda t: t.update({"network.gain.log_gain": torch.zeros(8, 17)}),
     "nan": lambda t: t["network.gain.log_gain"].fill_(torch.nan),
     "infinite": lambda t: t["network.synthesis.conv.weight"].view(-1)[:1].fill_(torch.inf),
+    "eight-bit-nan": lambda t: t.update(
+        {"network.gain.log_gain": torch.full((8, 16), torch.nan, dtype=torch.float8_e4m3fn)}
+    ),
     "integers-for-floats": lambda t: t.update(
         {"network.gain.log_gain": torch.zeros(8, 16, dtype=torch.int32)}
     ),
@@ -224,6 +247,14 @@ HOSTILE_TENSORS = {
     "cdf-falls": lambda t: t["tables.cdf"].fill_(0),
     "cdf-full": lambda t: t["tables.cdf"][1:].fill_(2**14),
     "start": lambda t: t["tables.start"].fill_(-1),
+    "start-scalar": lambda t: t.update({"tables.start": torch.tensor(0, dtype=torch.int32)}),
+    "tables-many": lambda t: t.update(
+        {
+            "tables.cdf": torch.tensor([0, 1], dtype=torch.int16).repeat(65537),
+            "tables.start": torch.arange(65538, dtype=torch.int32) * 2,
+            "tables.minimum": torch.zeros(65537, dtype=torch.int32),
+        }
+    ),
     "start-beyond": lambda t: t["tables.start"][-1:].fill_(2**31 - 1),
     "minimum": lambda t: t["tables.minimum"].fill_(-(2**31)),
     "shift": lambda t: t["tables.shift"].fill_(5),

@@ -150,9 +150,13 @@ def _check_bounds(model: IntegerModel) -> None:
 
 def _check_tables(model: IntegerModel) -> None:
     tables = {name: t.long() for name, t in model.tensors.items() if name.startswith("tables.")}
+    if any(tensor.dim() != 1 for tensor in tables.values()):
+        raise ValueError("the tables have more or fewer than one dimension")
     cdf, start = tables["tables.cdf"], tables["tables.start"]
     count = len(start) - 1
     sizes = start[1:] - start[:-1]
+    if count > 2**16:
+        raise ValueError(f"{count} tables are more than 65536")
     if count < 1 or start[0] != 0 or start[-1] != len(cdf) or sizes.min() < 2:
         raise ValueError("tables.start does not cut tables.cdf into tables of two entries or more")
     first = torch.zeros(len(cdf), dtype=torch.bool)
