@@ -7,7 +7,7 @@ pytest.importorskip("triton")
 
 from mcm_fast.exact.cpu import CpuEngine
 from mcm_fast.exact.schedule import wavefront
-from mcm_fast.kernels import context, hyper, layer
+from mcm_fast.kernels import context, hyper, launch, layer
 from mcm_fast.kernels.packing import PackedModel
 
 QUALITY, HEIGHT, WIDTH = 3333, 2, 5
@@ -32,7 +32,7 @@ class Case:
         rows = self.packed.context.rows
         self.multiplier = torch.empty(1, rows, dtype=torch.int32)
         self.bias = torch.empty(1, rows, dtype=torch.int64)
-        layer.affine_at[(-(-rows // 256), 1)](
+        layer.affine_at[(-(-rows // launch.AFFINE_AT["BLOCK"]), 1)](
             self.packed.multiplier,
             self.packed.bias,
             int32(QUALITY),
@@ -40,7 +40,7 @@ class Case:
             self.bias,
             LEVELS=model.levels,
             ROWS=rows,
-            BLOCK=256,
+            **launch.AFFINE_AT,
         )
 
     def geometry(self):
@@ -56,10 +56,10 @@ class Case:
         for sizes, weight in zip(self.packed.hyper, self.packed.hyper_weights, strict=True):
             count = positions * sizes.scale**2 if sizes.upsamples else HEIGHT * WIDTH
             out = torch.zeros(count * sizes.outputs, dtype=torch.int8)
-            grid = -(-count // 32), len(weight), 1
+            grid = -(-count // launch.HYPER_LAYER["TILE"]), len(weight), 1
             where = int32(HEIGHT), int32(WIDTH), self.zero, self.zero
             arrays = x, out, *where, weight, self.multiplier, self.bias
-            hyper.hyper_layer[grid](*arrays, sizes=sizes, TILE=32)
+            hyper.hyper_layer[grid](*arrays, sizes=sizes, **launch.HYPER_LAYER)
             x = out
         return x.view(HEIGHT, WIDTH, -1)
 
@@ -86,13 +86,13 @@ def test_step_is_all_positions(case):
     features, count = case.hyper(), case.y.numel()
     every = blank(y.shape, count)
     arrays = y, features, *every, *case.geometry(), *case.model()
-    context.context_all[(1, sizes.slices, 1)](*arrays, sizes=sizes, TILE=16)
+    context.context_all[(1, sizes.slices, 1)](*arrays, sizes=sizes, **launch.CONTEXT_ALL)
     assert torch.equal(every[0].permute(2, 0, 1), case.expected.mu)
     assert torch.equal(every[1].permute(2, 0, 1), case.expected.indexes)
     known, found, at = torch.zeros_like(y), blank(y.shape, count), 0
     for t, step in enumerate(wavefront(HEIGHT, WIDTH, sizes.slices)):
         arrays = known, features, *found, *case.geometry(), int32(t), *case.model(), count
-        context.context_step[(1, sizes.slices, 1)](*arrays, sizes=sizes, TILE=16)
+        context.context_step[(1, sizes.slices, 1)](*arrays, sizes=sizes, **launch.CONTEXT_STEP)
         latents = slice(at, at + len(step) * sizes.channels)
         for whole, part in zip(every[2:], found[2:], strict=True):
             assert torch.equal(whole[latents], part[: latents.stop - at])
