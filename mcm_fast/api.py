@@ -12,7 +12,8 @@ from . import container, model_file, presets
 from .batch import RAISE, RETURN, check_errors, each, together
 from .codec import FAITHFUL, Codec
 from .errors import BitstreamError
-from .inputs import Bytes, Images, as_bytes, split, usable_device
+from .exact.launch import usable_device
+from .inputs import Bytes, Images, as_bytes, split
 from .limits import MAX_PIXELS, TILE_PIXELS
 
 DEFAULT = "small"
@@ -31,10 +32,12 @@ def load(
     Args:
         model: a name of `models()`.
         device: where the transforms run and images come back.
-        engine: "reference" or "cpu"; None: the fastest. Never replaced silently.
+        engine: "reference", "cpu" or "cuda"; None: "cuda" for a CUDA device, else "cpu". Never
+            replaced silently.
         max_pixels, tile_pixels: see `Codec`.
 
-    Raises ValueError for an unknown model or engine, ImportError for an engine that is not built.
+    Raises ValueError for an unknown model or engine, or a device that cannot be used, ImportError
+    for an engine that is not built.
     """
     codec = _load(model, str(usable_device(device)), engine)
     return codec.limited(max_pixels=max_pixels, tile_pixels=tile_pixels)

@@ -20,6 +20,7 @@ from .batch import RAISE, check_errors, each, together
 from .container import Stream
 from .errors import BitstreamError
 from .exact.engines import make_engine
+from .exact.launch import usable_device
 from .exact.model import QUALITY_STEPS, IntegerModel
 from .exact.quantize import export
 from .exact.types import Coded, Parameters
@@ -65,12 +66,12 @@ class Codec:
         tile_pixels: int = TILE_PIXELS,
     ):
         survive_fork()
-        self.device = torch.device(device)
+        self.device = usable_device(device)
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.integers = integers
         others = {name: net.to(self.device) for name, net in (renderings or {}).items()}
         self.renderings = {FAITHFUL: self.network.synthesis, **others}
-        self.engine = make_engine(integers, engine)
+        self.engine = make_engine(integers, engine, self.device)
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self.tile_pixels = check_limit("tile_pixels", tile_pixels)
 
@@ -250,13 +251,13 @@ class Codec:
         self, features: Tensor, width: int, height: int, transposed: bool, quality: int
     ) -> Latents:
         latents = self.network.latents(features, self._level(quality))
-        y, z = (t[0].clamp(-(2**15), 2**15 - 1).to(torch.int16).cpu() for t in latents)
+        y, z = (t[0].clamp(-(2**15), 2**15 - 1).to(torch.int16) for t in latents)
         return Latents(y, z, width, height, quality, transposed)
 
     def _level(self, quality: int) -> Tensor:
         """The gain level of a quality in hundredths, as the network takes it."""
         last = self.network.config.levels - 1
-        return torch.tensor([quality * last / QUALITY_STEPS], device=self.device)
+        return torch.full((1,), quality * last / QUALITY_STEPS, device=self.device)
 
     def _compress_to(self, image: Tensor, target_bpp: float, chunks) -> bytes:
         """Bisection: the rate rises with the quality. Keeps the stream nearest to the target."""

@@ -14,7 +14,7 @@ BLOCK = 16  # pixels along the side of a latent of y
 
 @dataclasses.dataclass(eq=False, frozen=True)
 class Latents:
-    """y_hat and z_hat of one image, on the CPU, with what its header says.
+    """y_hat and z_hat of one image, on any device, with what its header says.
 
     `width` and `height` are the image's as the user sees it; the latents belong to the transposed
     image when `transposed`. `parameters` may cache what the entropy model said of y: it is not
@@ -33,7 +33,7 @@ class Latents:
         if not isinstance(other, Latents):
             return NotImplemented
         return self._header() == other._header() and all(
-            torch.equal(a, b) for a, b in ((self.y, other.y), (self.z, other.z))
+            torch.equal(a.cpu(), b.cpu()) for a, b in ((self.y, other.y), (self.z, other.z))
         )
 
     __hash__ = None

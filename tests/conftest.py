@@ -1,13 +1,20 @@
 """Shared fixtures. Data sets are read from ../shared/data where they are, and never copied."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
+
 from mcm_fast import Codec
+from mcm_fast.exact.engines import NAMES
 
 pytest_plugins = ["training_runs"]
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+ENGINES = [pytest.param(name, marks=GPU if name == "cuda" else ()) for name in NAMES]
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -36,3 +43,7 @@ def noise(height: int, width: int, seed: int = 0) -> torch.Tensor:
     """A uint8 image of uniform noise."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
+
+
+def device_of(engine: str) -> str:
+    return "cuda" if engine == "cuda" else "cpu"

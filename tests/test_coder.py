@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from conftest import GPU
 
 from mcm_fast.errors import BitstreamError
 from mcm_fast.exact.coder import Segments, SymbolTables, decode_symbols, encode_symbols
@@ -11,10 +12,9 @@ from mcm_fast.exact.coder import Segments, SymbolTables, decode_symbols, encode_
 CDF = torch.tensor([0, 100, 16000, 16383, 0, 1, 16383, 0, 8000], dtype=torch.int16)
 START = torch.tensor([0, 4, 7, 9], dtype=torch.int32)
 MINIMUM = torch.tensor([-1, 7, 0], dtype=torch.int32)
-NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=NO_GPU)])
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
 def tables(request):
     return SymbolTables(CDF, START, MINIMUM, request.param)
 
@@ -79,7 +79,7 @@ def test_a_missing_extension_names_its_build(monkeypatch):
         SymbolTables(CDF, START, MINIMUM, "cuda")
 
 
-@NO_GPU
+@GPU
 def test_devices_exchange():
     """What one codes, the other codes too, and reads."""
     tables = [SymbolTables(CDF, START, MINIMUM, device) for device in ("cpu", "cuda")]

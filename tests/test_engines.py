@@ -4,16 +4,20 @@ import dataclasses
 
 import pytest
 import torch
-from conftest import noise
+from conftest import ENGINES, GPU, device_of, noise
 
 import mcm_fast
 from mcm_fast import BitstreamError, Codec
 from mcm_fast.exact.cpu import CpuEngine
+from mcm_fast.exact.engines import make_engine
+from mcm_fast.exact.model import IntegerModel
 from mcm_fast.exact.reference import ReferenceEngine
-from mcm_fast.exact.types import Coded
+from mcm_fast.exact.types import Coded, Parameters
 
 SIZES = [(1, 1), (1, 65), (63, 64), (65, 1), (257, 513)]
 CPU_THREADS = [1, 2]
+# Without a GPU the CUDA engine is interpreted, and has a file of its own: test_cuda_engine.py.
+RUNNERS = [*CPU_THREADS, pytest.param("cuda", marks=GPU)]
 
 
 def latents_like(codec: Codec, height: int, width: int, spread: float, seed: int = 0):
@@ -42,33 +46,43 @@ def assert_same_coded(a: Coded, b: Coded) -> None:
     assert torch.equal(a.exception_differences, b.exception_differences)
 
 
-def assert_parity(integers, y, z, quality: int, threads: int) -> Coded:
-    """Both directions, on both engines, each reading the other's stream."""
-    reference, cpu = ReferenceEngine(integers), CpuEngine(integers, threads)
-    expected, parameters = reference.encode(y, z, quality)
-    coded, found = cpu.encode(y, z, quality)
-    assert_same_coded(coded, expected)
+def assert_same_parameters(a: Parameters, b: Parameters) -> None:
     for name in ("mu", "indexes", "hyper"):
-        assert torch.equal(getattr(found, name), getattr(parameters, name)), name
-    for engine in (reference, cpu):
+        assert torch.equal(getattr(a, name).cpu(), getattr(b, name).cpu()), name
+
+
+def assert_parity(integers, y, z, quality: int, runner: int | str) -> Coded:
+    """Both directions, on the reference and the C++ engine with so many threads or the CUDA engine,
+    each reading the other's stream."""
+    reference = ReferenceEngine(integers)
+    cuda = runner == "cuda"
+    fast = make_engine(integers, "cuda", "cuda") if cuda else CpuEngine(integers, runner)
+    expected, parameters = reference.encode(y, z, quality)
+    coded, found = fast.encode(y, z, quality)
+    assert_same_coded(coded, expected)
+    assert_same_parameters(found, parameters)
+    for engine in (reference, fast):
         y_hat, z_hat, decoded = engine.decode(coded, *y.shape[1:], quality)
-        assert torch.equal(y_hat, y) and torch.equal(z_hat, z)
-        assert torch.equal(decoded.mu, parameters.mu)
-        assert torch.equal(decoded.indexes, parameters.indexes)
+        assert torch.equal(y_hat.cpu(), y) and torch.equal(z_hat.cpu(), z)
+        assert_same_parameters(decoded, parameters)
     return coded
 
 
-@pytest.mark.parametrize("threads", CPU_THREADS)
+@pytest.fixture(params=RUNNERS)
+def runner(request):
+    return request.param
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_noise_image(codec, size, threads):
+def test_noise_image(codec, size, runner):
     latents = codec.analysis(noise(*size), 62.5)
-    assert_parity(codec.integers, latents.y, latents.z, latents.quality, threads)
+    assert_parity(codec.integers, latents.y, latents.z, latents.quality, runner)
 
 
 @pytest.mark.parametrize("quality", [0, 1, 1428, 1429, 5000, 9999, 10000])
-def test_levels_and_between(codec, quality):
+def test_levels_and_between(codec, quality, runner):
     y, z = latents_like(codec, 5, 9, 3.0)
-    assert_parity(codec.integers, y, z, quality, 2)
+    assert_parity(codec.integers, y, z, quality, runner)
 
 
 @pytest.mark.parametrize("quality", [0, 5000])
@@ -78,36 +92,38 @@ def test_cost(codec, quality):
     assert costs[0] == pytest.approx(costs[1], rel=1e-9)
 
 
-def test_flat_image(codec):
+def test_flat_image(codec, runner):
     latents = codec.analysis(torch.full((3, 200, 300), 131, dtype=torch.uint8), 50)
-    assert_parity(codec.integers, latents.y, latents.z, latents.quality, 2)
+    assert_parity(codec.integers, latents.y, latents.z, latents.quality, runner)
 
 
 @pytest.mark.parametrize("spread", [0.3, 40.0, 3000.0, 1e6])
-def test_wide_latents(codec, spread):
+def test_wide_latents(codec, spread, runner):
     y, z = latents_like(codec, 6, 7, spread)
-    assert_parity(codec.integers, y, z, 7000, 2)
+    assert_parity(codec.integers, y, z, 7000, runner)
 
 
-def test_ends_of_int16(codec):
+def test_ends_of_int16(codec, runner):
     y, z = latents_like(codec, 6, 7, 1.0)
     for tensor in (y, z):
         tensor.view(-1)[::3] = 2**15 - 1
         tensor.view(-1)[1::3] = -(2**15)
-    assert_parity(codec.integers, y, z, 10000, 1)
+    assert_parity(codec.integers, y, z, 10000, runner)
 
 
-def test_several_groups(codec):
+@pytest.mark.parametrize("runner", RUNNERS[1:])
+def test_several_groups(codec, runner):
     y, z = latents_like(codec, 60, 70, 3000.0)
-    coded = assert_parity(codec.integers, y, z, 10000, 2)
+    coded = assert_parity(codec.integers, y, z, 10000, runner)
     assert coded.groups > 1
 
 
+@pytest.mark.parametrize("runner", RUNNERS[1:])
 @pytest.mark.parametrize("preset", ["small", "base"])
-def test_shipped_sizes(preset):
+def test_shipped_sizes(preset, runner):
     codec = Codec.untrained(preset, seed=1)
     y, z = latents_like(codec, 3, 5, 2.0)
-    assert_parity(codec.integers, y, z, 3333, 2)
+    assert_parity(codec.integers, y, z, 3333, runner)
 
 
 @pytest.mark.parametrize("threads", CPU_THREADS)
@@ -118,36 +134,42 @@ def test_batch_is_its_images(codec, threads):
     assert codec.compress(images[:1], 40) == alone[:1]
 
 
-def test_certain_latents_become_exceptions(codec):
-    """A model whose every index is 0: zeros cost nothing, the rest goes into the list."""
-    tensors = {name: t.clone() for name, t in codec.integers.tensors.items()}
+def certain_model(integers: IntegerModel) -> IntegerModel:
+    """Every index is 0: zeros cost nothing, the rest goes into the list of exceptions."""
+    tensors = {name: t.clone() for name, t in integers.tensors.items()}
     for name, t in tensors.items():
         if name.endswith("head.weight"):
             t.zero_()
     tensors["bias"].zero_()
-    integers = type(codec.integers)(tensors)
+    return IntegerModel(tensors)
+
+
+def test_certain_latents_become_exceptions(codec, runner):
+    integers = certain_model(codec.integers)
     y, z = latents_like(codec, 5, 6, 0.3)
     y[0, 2, 3], y[-1, -1, -1] = -(2**15), 2**15 - 1
-    coded = assert_parity(integers, y, z, 5000, 2)
+    coded = assert_parity(integers, y, z, 5000, runner)
     assert len(coded.exception_indexes) == int((y != 0).sum())
 
 
-@pytest.mark.parametrize("engine", ["reference", "cpu"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_damage_is_found(codec, engine):
-    engine = Codec.untrained("tiny", seed=0, engine=engine).engine
+    engine = make_engine(codec.integers, engine, device_of(engine))
     y, z = latents_like(codec, 4, 6, 2.0)
     coded, _ = engine.encode(y, z, 5000)
     segment = coded.segments[0]
     for bad in (segment[:-2], segment[:-1], segment + b"\0\0", b"", b"\1" + segment[1:]):
         with pytest.raises(BitstreamError):
             damaged = engine.decode(dataclasses.replace(coded, segments=[bad]), 4, 6, 5000)
-            assert not torch.equal(damaged[0], y)  # a changed state may decode, to other latents
+            assert not torch.equal(
+                damaged[0].cpu(), y
+            )  # a changed state may decode, to other latents
             raise BitstreamError("other latents")
 
 
-@pytest.mark.parametrize("engine", ["reference", "cpu"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_wrong_exceptions(codec, engine):
-    engine = Codec.untrained("tiny", seed=0, engine=engine).engine
+    engine = make_engine(codec.integers, engine, device_of(engine))
     y, z = latents_like(codec, 4, 6, 2.0)
     coded, _ = engine.encode(y, z, 5000)
     size = y.numel() + z.numel()
@@ -161,18 +183,20 @@ def test_wrong_exceptions(codec, engine):
             engine.decode(bad, 4, 6, 5000)
 
 
-def test_kodak(kodak):
-    """Three photographs through the shipped model: reference and C++, byte for byte."""
-    check_photographs(kodak[::8], [5000])
+@pytest.mark.parametrize("runner", RUNNERS[1:])
+def test_kodak(kodak, runner):
+    """Three photographs through the shipped model, byte for byte."""
+    check_photographs(kodak[::8], [5000], runner)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("runner", RUNNERS[1:])
 @pytest.mark.parametrize("quality", [1000, 5000, 9000])
-def test_kodak_all(kodak, quality):
-    check_photographs(kodak, [quality])
+def test_kodak_all(kodak, quality, runner):
+    check_photographs(kodak, [quality], runner)
 
 
-def check_photographs(paths, qualities):
+def check_photographs(paths, qualities, runner):
     from mcm_fast.images import read_image
 
     codec = mcm_fast.load("small")
@@ -180,4 +204,4 @@ def check_photographs(paths, qualities):
         image, _ = read_image(path)
         for quality in qualities:
             latents = codec.analysis(image, quality / 100)
-            assert_parity(codec.integers, latents.y, latents.z, quality, 2)
+            assert_parity(codec.integers, latents.y, latents.z, quality, runner)

@@ -1,12 +1,8 @@
 """The Triton kernels in their interpreter, against the C++ engine: equal integers."""
 
-import os
-
 import pytest
 import torch
 
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
 pytest.importorskip("triton")
 
 from mcm_fast.exact.cpu import CpuEngine

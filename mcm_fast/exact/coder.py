@@ -7,10 +7,7 @@ The CPU's own coder (`csrc/coder.h`) knows up to 32 groups, as many as a stream 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -18,6 +15,7 @@ from torch import Tensor
 
 from ..errors import BitstreamError
 from .cpu import extension
+from .launch import current, launch, launchers
 
 STREAM_GROUPS = 32
 _BAD_TABLE = 32  # csrc/warp_coder.h
@@ -49,18 +47,8 @@ class SymbolTables:
         self.device, self.count = torch.device(device), len(minimum)
         self.arrays = tuple(tensor.cpu().numpy() for tensor in (cdf, start, minimum))
         blob = extension().warp.pack_tables(*self.arrays, 0, self.count)
-        self.launchers = cuda_extension() if self.device.type == "cuda" else extension().warp
+        launchers(self.device)
         self.blob = torch.from_numpy(blob).to(self.device)
-
-
-def cuda_extension() -> ModuleType:
-    """`mcm_fast._CUDA`. Raises ImportError with the command that builds it."""
-    try:
-        return importlib.import_module("mcm_fast._CUDA")
-    except ImportError as error:
-        build = "MCM_FAST_CUDA=1 pip install ."
-        message = f"the CUDA range coder cannot be loaded ({error}); build it with `{build}`"
-        raise ImportError(message) from error
 
 
 def encode_symbols(
@@ -137,13 +125,8 @@ def _launch(name: str, tables: SymbolTables, fields: dict[str, int | Tensor]) ->
     """Runs it on the tables' device and its current stream, and waits for the error."""
     error, blob = torch.zeros(1, dtype=torch.int32, device=tables.device), tables.blob
     fields |= {"count": len(fields["numbers"]), "tables": blob, "tables_size": len(blob)}
-    fields |= {"tables_count": tables.count, "error": error}
-    values = [fields[field] for field in tables.launchers.ARRAY]
-    pointers = [v.data_ptr() if isinstance(v, Tensor) else v for v in values]
-    on_gpu = tables.device.type == "cuda"
-    with torch.cuda.device(tables.device) if on_gpu else contextlib.nullcontext():
-        stream = torch.cuda.current_stream().cuda_stream if on_gpu else 0
-        getattr(tables.launchers, name)(pointers, stream)
+    with current(tables.device):
+        launch(tables.device, name, fields | {"tables_count": tables.count, "error": error})
     if int(error) & _BAD_TABLE:
         raise ValueError(f"a table's number is not in 0..{tables.count - 1}")
     if int(error):

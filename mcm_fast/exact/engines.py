@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import torch
+
 from .model import IntegerModel
 from .types import Engine
 
-NAMES = ("reference", "cpu")
+NAMES = ("reference", "cpu", "cuda")
 
 
-def make_engine(model: IntegerModel, name: str | None = None) -> Engine:
-    """The engine called `name` for one model; None: the fastest for the CPU.
+def make_engine(
+    model: IntegerModel, name: str | None = None, device: str | torch.device = "cpu"
+) -> Engine:
+    """The engine called `name` for one model and device; None: the fastest there.
+
+    "cuda" wants a CUDA device; "cpu" and "reference" work on the CPU, whatever the device.
 
     An engine that was asked for by name is never replaced by another. Raises ValueError for an
-    unknown name, ImportError when the extension that it needs was not built.
+    unknown name, or an engine that cannot work for the device, ImportError when the extension that
+    it needs was not built.
     """
-    if name in (None, "cpu"):
+    if name is None:
+        name = "cuda" if torch.device(device).type == "cuda" else "cpu"
+    if name == "cuda":
+        from .cuda import CudaEngine
+
+        return CudaEngine(model, device)
+    if name == "cpu":
         from .cpu import CpuEngine
 
         return CpuEngine(model)

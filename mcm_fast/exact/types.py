@@ -34,7 +34,8 @@ class Coded:
 class Engine(Protocol):
     """y is int16 [M, h, w], z int16 [Nz, ceil(h/4), ceil(w/4)], quality 0..10000.
 
-    Equal arguments give equal results on every engine, whatever its threads or device.
+    Tensors may come from any device; latents and parameters come back on the engine's own. Equal
+    arguments give equal results on every engine, whatever its threads or device.
     """
 
     def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:

@@ -1,0 +1,270 @@
+"""The CUDA engine against the others: on a GPU; without one on the CPU, its kernels interpreted."""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from conftest import noise
+from interpreter import quick_interpreter
+from test_engines import (
+    assert_same_coded,
+    assert_same_parameters,
+    certain_model,
+    latents_like,
+)
+
+from mcm_fast import BitstreamError, Codec
+from mcm_fast.exact import cuda_batch, cuda_layers
+from mcm_fast.exact.cuda import CudaEngine
+from mcm_fast.exact.engines import make_engine
+from mcm_fast.exact.reference import ReferenceEngine
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interpreter():
+    with quick_interpreter():
+        yield
+
+
+@pytest.fixture(scope="module")
+def engine(codec):
+    return CudaEngine(codec.integers, DEVICE)
+
+
+def items_like(codec, *cases):
+    """(y, z, quality) of cases (height, width, spread, quality)."""
+    return [
+        (*latents_like(codec, height, width, spread, seed), quality)
+        for seed, (height, width, spread, quality) in enumerate(cases)
+    ]
+
+
+def assert_decoded(found, items, parameters):
+    for (y, z, decoded), (*latents, _), expected in zip(found, items, parameters, strict=True):
+        assert torch.equal(y.cpu(), latents[0]) and torch.equal(z.cpu(), latents[1])
+        assert_same_parameters(decoded, expected)
+
+
+def with_layout(integers, item, lanes: int, groups: int):
+    """As the reference codes an image, with lanes and groups that its size does not call for."""
+    writer, parameters = ReferenceEngine(integers)._write(*item)
+    coded = dataclasses.replace(writer.finish(), lanes=lanes, groups=groups)
+    return dataclasses.replace(coded, segments=writer.coder.code(lanes, groups)), parameters
+
+
+CASES = [(1, 1, 2.0, 0), (2, 3, 0.3, 1429), (1, 2, 40.0, 5000), (5, 7, 1e6, 10000)]
+
+
+def test_encode_a_batch(codec, engine):
+    """Narrow and wide latents, escapes, several lanes, qualities at levels and between them."""
+    items = items_like(codec, *CASES)
+    found = engine.encode_batch(items)
+    for item, (coded, parameters) in zip(items, found, strict=True):
+        expected, said = ReferenceEngine(codec.integers).encode(*item)
+        assert_same_coded(coded, expected)
+        assert_same_coded(coded, codec.engine.encode(*item)[0])
+        assert_same_parameters(parameters, said)
+    assert [coded.lanes for coded, _ in found] == [1, 1, 1, 4]
+
+
+def test_several_groups(codec, engine, monkeypatch):
+    if DEVICE == "cpu":
+        monkeypatch.setattr(cuda_layers, "ALL_TILE", 1024)  # fewer, and so quicker in Python
+    y, z = latents_like(codec, 30, 32, 1e6)
+    coded, _ = engine.encode(y, z, 10000)
+    assert coded.groups > 1
+    assert_same_coded(coded, codec.engine.encode(y, z, 10000)[0])
+
+
+def test_decode_a_batch(codec, engine):
+    """Images of other sizes and layouts, one of them damaged, on one wavefront."""
+    items = items_like(codec, *CASES[:3])
+    layouts = [(8, 1), (32, 2), (32, 32)]
+    streams, parameters = [], []
+    for item, layout in zip(items, layouts, strict=True):
+        coded, said = with_layout(codec.integers, item, *layout)
+        streams.append((coded, *item[0].shape[1:], item[2]))
+        parameters.append(said)
+    coded = streams[1][0]
+    bad = dataclasses.replace(coded, segments=[coded.segments[0], coded.segments[1][:-2]])
+    found = engine.decode_batch([*streams[:2], (bad, *streams[1][1:]), streams[2]])
+    assert isinstance(found.pop(2), BitstreamError)
+    assert_decoded(found, items, parameters)
+
+
+def test_one_wavefront_serves_many_sizes(codec):
+    engine, decoder = CudaEngine(codec.integers, DEVICE), None
+    for case in ((1, 2, 2.0, 50), (2, 1, 2.0, 9000), (1, 1, 0.1, 5000)):
+        items = items_like(codec, case)
+        coded, parameters = codec.engine.encode(*items[0])
+        stream = coded, *case[:2], case[3]
+        assert_decoded([engine.decode(*stream)], items, [parameters])
+        kept = list(engine._decoder._kept.values())
+        assert decoder in (None, kept[0]) and len(kept) == 1
+        decoder = kept[0]
+
+
+def test_memory_grows_to_the_largest(codec):
+    engine = CudaEngine(codec.integers, DEVICE)
+    item = items_like(codec, (1, 1, 2.0, 50))[0]
+    coded, parameters = codec.engine.encode(*item)
+    batch = cuda_batch.Batch(codec.integers, [(1, 1, 50)], 1)
+    found = [engine._decoder._wavefront(batch, room) for room in (1, 2**17, 2)]
+    assert found[0] is not found[1] is found[2]
+    assert_decoded([engine.decode(coded, 1, 1, 50)], [item], [parameters])
+    assert len(engine._decoder._kept) == 1
+
+
+def test_exceptions(codec):
+    integers = certain_model(codec.integers)
+    engine, (item, other) = (
+        CudaEngine(integers, DEVICE),
+        items_like(codec, *[(1, 2, 0.3, 5000)] * 2),
+    )
+    item[0][0, 0, 1], item[0][-1, -1, -1] = -(2**15), 2**15 - 1
+    found = engine.encode_batch([item, other])
+    expected, parameters = ReferenceEngine(integers).encode(*item)
+    assert_same_coded(found[0][0], expected)
+    assert len(expected.exception_indexes) == int((item[0] != 0).sum())
+    coded = [pair[0] for pair in found]
+    decoded = engine.decode_batch([(one, 1, 2, 5000) for one in coded])
+    assert_decoded(decoded[:1], [item], [parameters])
+    assert torch.equal(decoded[1][0].cpu(), other[0])
+    assert engine.cost(*item) == pytest.approx(ReferenceEngine(integers).cost(*item), rel=1e-9)
+
+
+def test_damage(codec, engine):
+    """What the host sees and what the device sees, all in one batch with an image that is whole."""
+    item = items_like(codec, (1, 1, 2.0, 5000))[0]
+    coded, parameters = codec.engine.encode(*item)
+    segment, size = coded.segments[0], item[0].numel() + item[1].numel()
+    bad = [
+        dataclasses.replace(coded, segments=segments)
+        for segments in ([], [segment, segment], [segment[:-1]], [b""], [segment[:-2]])
+    ]
+    bad += [
+        dataclasses.replace(coded, segments=[segment + b"\0\0"], lanes=lanes) for lanes in (1, 3)
+    ]
+    for indexes, differences in (
+        ([size], [1]),
+        ([-1], [1]),
+        ([5, 5], [1, 1]),
+        ([5], [0]),
+        ([9], [1]),
+    ):
+        exceptions = torch.tensor(indexes), torch.tensor(differences, dtype=torch.int16)
+        names = "exception_indexes", "exception_differences"
+        bad.append(dataclasses.replace(coded, **dict(zip(names, exceptions, strict=True))))
+    whole, *found = engine.decode_batch([(one, 1, 1, 5000) for one in (coded, *bad)])
+    assert_decoded([whole], [item], [parameters])
+    assert len(found) == len(bad) and all(isinstance(one, BitstreamError) for one in found)
+    with pytest.raises(BitstreamError, match="segments"):
+        engine.decode(bad[0], 1, 1, 5000)
+    with pytest.raises(BitstreamError, match="too many"):
+        engine.decode(coded, 2**16, 2**16, 5000)
+
+
+def test_wrong_arguments(codec, engine):
+    y, z = latents_like(codec, 4, 5, 1.0)
+    for bad in ((y.int(), z, 0), (y, z[1:], 0), (y[1:], z, 0), (y[0], z, 0), (y, z, 10001)):
+        for call in (engine.parameters, engine.encode, engine.cost):
+            with pytest.raises(ValueError):
+                call(*bad)
+    assert engine.encode_batch([]) == [] and engine.decode_batch([]) == []
+
+
+def test_large_batches_are_cut(codec, engine, monkeypatch):
+    items = items_like(codec, *[(1, 1, 2.0, 5000)] * 3)
+    expected = [codec.engine.encode(*item) for item in items]
+    monkeypatch.setattr(cuda_batch, "IMAGES", 2)
+    found = engine.encode_batch(items)
+    for (coded, _), (want, _) in zip(found, expected, strict=True):
+        assert_same_coded(coded, want)
+    assert_decoded(
+        engine.decode_batch([(coded, 1, 1, 5000) for coded, _ in found]),
+        items,
+        [parameters for _, parameters in expected],
+    )
+
+
+@pytest.mark.parametrize("sizes", [[], [3], [3, 3], [1, 9, 1, 1, 1, 1], [9, 9], [1] * 7])
+def test_batches(sizes, monkeypatch):
+    monkeypatch.setattr(cuda_batch, "IMAGES", 3)
+    monkeypatch.setattr(cuda_batch, "POSITIONS", 6)
+    parts = [sizes[part] for part in cuda_batch.in_batches([(1, n, 0) for n in sizes])]
+    assert sum(parts, []) == sizes
+    assert all(len(part) <= 3 and (len(part) == 1 or sum(part) <= 6) for part in parts)
+
+
+def test_codec(codec):
+    """The road with this engine: the same streams, the same images."""
+    other = Codec(codec.network, codec.integers, codec.device, None)
+    other.engine = CudaEngine(codec.integers, DEVICE)
+    images = [noise(16, 30, 1), noise(1, 1, 2), noise(20, 9, 3)]
+    streams = codec.compress(images, 40)
+    assert other.compress(images, 40) == streams
+    assert other.decode(streams[0]) == codec.decode(streams[0])
+    found = other.decompress([streams[0], streams[1][:-1], streams[2]], errors="return")
+    assert isinstance(found.pop(1), BitstreamError)
+    assert all(
+        torch.equal(a, codec.decompress(s)) for a, s in zip(found, streams[::2], strict=True)
+    )
+
+
+def test_threads(codec, engine):
+    """In inference mode and out of it, on one engine."""
+    items = items_like(codec, *[(1, 1, 2.0, 5000 + i) for i in range(4)])
+
+    def there_and_back(item):
+        with torch.inference_mode(item[2] % 2 == 0):
+            coded, parameters = engine.encode(*item)
+            return engine.decode(coded, *item[0].shape[1:], item[2]), parameters
+
+    with ThreadPoolExecutor(4) as pool:
+        for item, (decoded, said) in zip(items, pool.map(there_and_back, items), strict=True):
+            assert_decoded([decoded], [item], [said])
+
+
+def test_engine_by_device(codec):
+    assert type(make_engine(codec.integers)).__name__ == "CpuEngine"
+    assert isinstance(make_engine(codec.integers, "cuda", DEVICE), CudaEngine)
+    if DEVICE == "cuda":
+        assert isinstance(make_engine(codec.integers, None, "cuda"), CudaEngine)
+    else:
+        with pytest.raises(ValueError, match="cuda"):
+            make_engine(codec.integers, None, "cuda")
+
+
+def test_no_triton(codec, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "triton", None)
+    with pytest.raises(ImportError, match="pip install triton"):
+        make_engine(codec.integers, "cuda", DEVICE)
+
+
+def test_compiled_kernels_want_a_gpu(codec, monkeypatch):
+    """Never replaced by another engine where it cannot run."""
+    import triton
+
+    from mcm_fast.kernels import context
+
+    kind = type(context.context_step)
+    monkeypatch.setattr(triton, "JITFunction", kind if DEVICE == "cpu" else type(None))
+    with pytest.raises(ValueError, match="TRITON_INTERPRET"):
+        make_engine(codec.integers, "cuda", DEVICE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["tiny", "small", "base"])
+def test_larger(preset):
+    codec = Codec.untrained(preset, seed=1)
+    engine = CudaEngine(codec.integers, DEVICE)
+    items = items_like(codec, (9, 13, 2.0, 3333), (3, 5, 40.0, 9000))
+    found = engine.encode_batch(items)
+    expected = [codec.engine.encode(*item) for item in items]
+    for (coded, _), (want, _) in zip(found, expected, strict=True):
+        assert_same_coded(coded, want)
+    streams = [(c, *y.shape[1:], q) for (c, _), (y, _, q) in zip(found, items, strict=True)]
+    assert_decoded(engine.decode_batch(streams), items, [said for _, said in expected])
