@@ -13,3 +13,4 @@ CONTEXT_STEP = {"TILE": 16, "num_warps": 8, "maxnreg": 255}
 CONTEXT_ALL = {"TILE": 32, "num_warps": 8, "maxnreg": 255}
 HYPER_LAYER = {"TILE": 32, "num_warps": 4}
 AFFINE_AT = {"BLOCK": 256, "num_warps": 4}
+GDN = {"TILE": 64, "BLOCK": 64, "CHUNK": 32, "num_warps": 4}

@@ -39,6 +39,7 @@ from .latents import Latents, grid
 from .limits import MAX_LATENTS, MAX_PIXELS, TILE_PIXELS, check_limit, check_pixels
 from .network.model import Network
 from .network.transforms import Synthesis
+from .prepare import prepare
 
 FAITHFUL = "faithful"
 
@@ -67,9 +68,9 @@ class Codec:
     ):
         survive_fork()
         self.device = usable_device(device)
-        self.network = network.to(self.device).eval().requires_grad_(False)
+        self.network = prepare(network.to(self.device).eval().requires_grad_(False))
         self.integers = integers
-        others = {name: net.to(self.device) for name, net in (renderings or {}).items()}
+        others = {name: prepare(net.to(self.device)) for name, net in (renderings or {}).items()}
         self.renderings = {FAITHFUL: self.network.synthesis, **others}
         self.engine = make_engine(integers, engine, self.device)
         self.max_pixels = check_limit("max_pixels", max_pixels)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .exact.types import Parameters
 from .latents import BLOCK, Latents, grid
+from .network.blocks import pad_edges
 from .network.model import Network
 from .network.transforms import Synthesis
+from .prepare import LAYOUT
 from .tiles import Span, analysis_reach, cover, synthesis_reach
 
 
@@ -23,17 +24,18 @@ def analysis(
     features = torch.empty(1, network.config.latent, *size, device=device)
     reach = analysis_reach(network.config)
     for rows, columns in cover(*size, tile_pixels // BLOCK**2, reach):
-        pixels = image[:, rows.seen(BLOCK), columns.seen(BLOCK)].to(device)
-        found = network.analysis(_as_input(pixels))[:, :, rows.inner(), columns.inner()]
-        features[:, :, rows.kept(), columns.kept()] = found
+        pixels = image[None, :, rows.seen(BLOCK), columns.seen(BLOCK)]
+        found = network.analysis(_as_input(pixels.to(device, memory_format=LAYOUT)))
+        kept = found[:, :, rows.inner(), columns.inner()]
+        features[:, :, rows.kept(), columns.kept()] = kept
     return features
 
 
 def _as_input(pixels: Tensor) -> Tensor:
-    """Pixels as the network takes them: float in [0, 1], (1, 3, H, W), in whole blocks."""
+    """Pixels (1, 3, H, W) as the network takes them: float in [0, 1], in whole blocks."""
+    height, width = pixels.shape[2:]
     pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
-    pad = 0, -pixels.shape[2] % BLOCK, 0, -pixels.shape[1] % BLOCK
-    return F.pad(pixels[None], pad, mode="replicate")
+    return pad_edges(pixels, 0, -width % BLOCK, 0, -height % BLOCK)
 
 
 @torch.inference_mode()
@@ -53,7 +55,8 @@ def synthesis(
     reach = synthesis_reach(network.config)
     for rows, columns in cover(*latents.y.shape[1:], tile_pixels // BLOCK**2, reach):
         parts = (t[None, :, rows.seen(), columns.seen()] for t in tensors)
-        y, mu, index, hyper = (t.to(level.device).float() for t in parts)
+        floats = (t.to(level.device, torch.float32, memory_format=LAYOUT) for t in parts)
+        y, mu, index, hyper = floats
         found = network.render(y, mu / 16, index, hyper / 16, level, rendering)[0]
         _place(found[:, rows.inner(BLOCK), columns.inner(BLOCK)], canvas, rows, columns)
     return image
@@ -63,4 +66,4 @@ def _place(pixels: Tensor, canvas: Tensor, rows: Span, columns: Span) -> None:
     """What a tile answers for, rounded to levels. Its last block may reach beyond the image."""
     target = canvas[:, rows.kept(BLOCK), columns.kept(BLOCK)]
     pixels = pixels[:, : target.shape[1], : target.shape[2]]
-    target.copy_((pixels * 255).round().clamp(0, 255).to(torch.uint8))
+    target.copy_(pixels.float().mul_(255).round_().clamp_(0, 255))

@@ -28,7 +28,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # [N, C, H, W], any H and W
         height, width = x.shape[-2:]
         even = pad_edges(x, 0, width % 2, 0, height % 2)
-        mask = F.leaky_relu(self.squeeze(F.pixel_unshuffle(even, 2)), 0.1)
-        mask = self.mask(F.leaky_relu(self.spread(mask), 0.1))
+        mask = F.leaky_relu_(self.squeeze(F.pixel_unshuffle(even, 2)), 0.1)
+        mask = self.mask(F.leaky_relu_(self.spread(mask), 0.1)).sigmoid_()
         mask = F.pixel_shuffle(mask, 2)[..., :height, :width]
-        return x + self.trunk(x) * torch.sigmoid(mask)
+        return torch.addcmul(x, self.trunk(x), mask)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def pad_edges(x: Tensor, left: int, right: int, top: int, bottom: int) -> Tensor:
-    """F.pad's replication of [N, C, H, W] with the same values.
+    """F.pad's replication of [N, C, H, W] with the same values, in the same memory format.
 
     On a GPU it is put together from slices: replication_pad2d knows no channels_last, and its
     backward pass can neither be fused nor be compiled for such inputs.
@@ -54,8 +54,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = x
         for layer in self.layers[:-1]:
-            out = F.leaky_relu(layer(out), 0.1)
-        return x + self.layers[-1](out)
+            out = F.leaky_relu_(layer(out), 0.1)
+        return self.layers[-1](out).add_(x)
 
 
 class StackedResidualBlock(nn.Sequential):

@@ -22,9 +22,13 @@ class GDN(nn.Module):
         with torch.no_grad():
             self.gamma += torch.eye(channels) * (gamma**0.5 - (gamma / channels) ** 0.5)
 
+    def effective(self) -> tuple[Tensor, Tensor]:
+        """gamma [C outputs, C inputs] and beta [C] of the formula, fp32."""
+        return self.gamma.float() ** 2, self.beta.float() ** 2 + 1e-6
+
     def forward(self, x: Tensor) -> Tensor:  # [N, C, H, W]
         with torch.autocast(x.device.type, enabled=False):
-            gamma = (self.gamma.float() ** 2)[:, :, None, None]
-            norm = F.conv2d(x.float() ** 2, gamma, self.beta.float() ** 2 + 1e-6)
-            scale = norm.sqrt() if self.inverse else norm.rsqrt()
-        return x * scale.to(x.dtype)
+            gamma, beta = self.effective()
+            norm = F.conv2d(x.float() ** 2, gamma[:, :, None, None], beta)
+            scale = (norm.sqrt_() if self.inverse else norm.rsqrt_()).to(x.dtype)
+        return x * scale if scale.requires_grad else scale.mul_(x)

@@ -57,7 +57,7 @@ class Analysis(nn.Module):
         self.conv = conv(widths[-1], config.latent, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x - 0.5
+        x = (x - 0.5).to(self.conv.weight.dtype)
         for stage in self.stages:
             x = stage(x)
         return self.conv(x)
@@ -83,7 +83,8 @@ class Synthesis(nn.Module):
         self.stages = nn.ModuleList(Up(n, stage, config.bottleneck) for n, stage in pairs)
 
     def forward(self, y: Tensor, side: Tensor) -> Tensor:
-        x = self.stacked(self.conv(torch.cat((y, side), 1)))
+        x = torch.cat((y, side), 1).to(self.conv.weight.dtype)
+        x = self.stacked(self.conv(x))
         for stage in self.stages:
             x = stage(x)
         return x + 0.5
