@@ -192,7 +192,8 @@ Decoded decode(const Model& model, const Stream& stream, int64_t height, int64_t
                int64_t quality, int64_t threads) {
   check_layout(stream.lanes, stream.groups);
   check_size(model, height, width);
-  Team team(team_size(threads), height * width * model.products());
+  Team team(team_size(threads), height * width * model.products(),
+            wavefront_steps(model.slices, height, width));
   return Decoder(model, stream, height, width, quality, team).decode();
 }
 

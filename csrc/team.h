@@ -8,6 +8,10 @@
 #include <system_error>
 #include <thread>
 
+#ifndef MCM_WORTH_SHARING  // fuzz/ has every job shared
+#define MCM_WORTH_SHARING 2000000
+#endif
+
 namespace mcm {
 
 // Threads that share many short jobs, such as the steps of a wavefront: they spin for the next one
@@ -16,16 +20,19 @@ namespace mcm {
 // Two threads should never be slower than one:
 //
 //   * Work is counted in multiplications of a layer, some fifty of which take a nanosecond. Neither
-//     a thread nor a job's hand-over is paid for where there is too little of it.
+//     a thread nor a job's hand-over is paid for where there is too little of it: a hand-over takes
+//     half a microsecond, but what one core has written reaches another only line by line, some 15
+//     microseconds a step of `small` where the cores share no cache.
 //   * A job is over when its items are done, not when every thread has heard of it, and nobody
 //     waits for threads to end: one that the system has put aside holds nobody up unless it has
-//     taken an item.
+//     taken an item. So that this is rare, a thread offers its core to others before each job.
 class Team {
  public:
   // The caller's thread and `threads - 1` others, or fewer where the system refuses them or `work`,
-  // that of all jobs, is not worth them.
-  Team(int64_t threads, int64_t work) {
-    const int64_t most = std::clamp(work / kWorthAThread, int64_t{1}, threads);
+  // that of all `jobs`, is not worth them.
+  Team(int64_t threads, int64_t work, int64_t jobs = 1) {
+    const bool shared = work / jobs >= kWorthSharing;
+    const int64_t most = shared ? std::clamp(work / kWorthAThread, int64_t{1}, threads) : 1;
     try {
       for (; size_ < most; ++size_) std::thread(serve, shared_, size_).detach();
     } catch (const std::system_error&) {
@@ -55,9 +62,9 @@ class Team {
   }
 
  private:
-  static constexpr int kSpins = 2000;                 // some tens of microseconds
-  static constexpr int64_t kWorthSharing = 250000;    // microseconds; a hand-over is half of one
-  static constexpr int64_t kWorthAThread = 20000000;  // several times what a start takes
+  static constexpr int kSpins = 2000;                          // some tens of microseconds
+  static constexpr int64_t kWorthSharing = MCM_WORTH_SHARING;  // 40 microseconds
+  static constexpr int64_t kWorthAThread = 20000000;           // several times what a start takes
 
   // What all members see, and the last of them deletes.
   struct Shared {
@@ -102,6 +109,7 @@ class Team {
     };
     while (!shared->stop.load(std::memory_order_acquire)) {
       wait_until([&] { return waiting() || shared->stop.load(std::memory_order_relaxed); });
+      std::this_thread::yield();
       shared->take_items(member);
     }
   }

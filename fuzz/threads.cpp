@@ -11,7 +11,7 @@ namespace {
 
 using namespace mcm;
 
-constexpr int64_t kHeight = 160, kWidth = 330;  // some steps are worth sharing, some are not
+constexpr int64_t kHeight = 160, kWidth = 330;
 constexpr int64_t kQuality = 6543;
 
 struct Picture {

@@ -107,7 +107,8 @@ def test_tiny(codec, size, threads):
 
 @pytest.mark.parametrize("preset", ["small", "base"])
 def test_presets(preset):
-    assert_levels_agree(Codec.untrained(preset, seed=2).integers, (13, 21), 2)
+    """Large enough for two threads to share the steps of the wavefront (csrc/team.h)."""
+    assert_levels_agree(Codec.untrained(preset, seed=2).integers, (24, 36), 2)
 
 
 @pytest.mark.parametrize("seed", range(3))
