@@ -19,8 +19,8 @@ from . import container, model_file, presets, transforms
 from .batch import RAISE, check_errors, each, together
 from .container import Stream
 from .errors import BitstreamError
+from .exact.device import usable_device
 from .exact.engines import make_engine
-from .exact.launch import usable_device
 from .exact.model import QUALITY_STEPS, IntegerModel
 from .exact.quantize import export
 from .exact.types import Coded, Parameters

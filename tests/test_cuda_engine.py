@@ -15,10 +15,11 @@ from test_engines import (
 )
 
 from mcm_fast import BitstreamError, Codec
-from mcm_fast.exact import cuda_batch, cuda_layers
+from mcm_fast.exact import cuda_batch
 from mcm_fast.exact.cuda import CudaEngine
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.reference import ReferenceEngine
+from mcm_fast.kernels.launch import CONTEXT_ALL
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -72,7 +73,7 @@ def test_encode_a_batch(codec, engine):
 
 def test_several_groups(codec, engine, monkeypatch):
     if DEVICE == "cpu":
-        monkeypatch.setattr(cuda_layers, "ALL_TILE", 1024)  # fewer, and so quicker in Python
+        monkeypatch.setitem(CONTEXT_ALL, "TILE", 1024)  # fewer, and so quicker in Python
     y, z = latents_like(codec, 30, 32, 1e6)
     coded, _ = engine.encode(y, z, 10000)
     assert coded.groups > 1

@@ -1,4 +1,4 @@
-"""The Triton kernels in their interpreter, against the C++ engine: equal integers."""
+"""The Triton kernels, on a GPU or in their interpreter, against the C++ engine: equal integers."""
 
 import pytest
 import torch
@@ -10,11 +10,12 @@ from mcm_fast.exact.schedule import wavefront
 from mcm_fast.kernels import context, hyper, launch, layer
 from mcm_fast.kernels.packing import PackedModel
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 QUALITY, HEIGHT, WIDTH = 3333, 2, 5
 
 
 def int32(*values: int) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.int32)
+    return torch.tensor(values, dtype=torch.int32, device=DEVICE)
 
 
 class Case:
@@ -25,13 +26,14 @@ class Case:
         z_size = -(-HEIGHT // 4), -(-WIDTH // 4)
         shapes = (model.latent, HEIGHT, WIDTH), (model.hyper_latent, *z_size)
         self.y, self.z = (
-            (3 * torch.randn(shape, generator=generator)).round().short() for shape in shapes
+            (3 * torch.randn(shape, generator=generator)).round().short().to(DEVICE)
+            for shape in shapes
         )
         self.expected = CpuEngine(model, 1).parameters(self.y, self.z, QUALITY)
-        self.packed, self.zero = PackedModel(model), torch.zeros(1, dtype=torch.int64)
+        self.packed, self.zero = PackedModel(model, DEVICE), int32(0).long()
         rows = self.packed.context.rows
-        self.multiplier = torch.empty(1, rows, dtype=torch.int32)
-        self.bias = torch.empty(1, rows, dtype=torch.int64)
+        self.multiplier = torch.empty(1, rows, dtype=torch.int32, device=DEVICE)
+        self.bias = torch.empty(1, rows, dtype=torch.int64, device=DEVICE)
         layer.affine_at[(-(-rows // launch.AFFINE_AT["BLOCK"]), 1)](
             self.packed.multiplier,
             self.packed.bias,
@@ -55,7 +57,7 @@ class Case:
         x, positions = self.z, self.z[0].numel()
         for sizes, weight in zip(self.packed.hyper, self.packed.hyper_weights, strict=True):
             count = positions * sizes.scale**2 if sizes.upsamples else HEIGHT * WIDTH
-            out = torch.zeros(count * sizes.outputs, dtype=torch.int8)
+            out = torch.zeros(count * sizes.outputs, dtype=torch.int8, device=DEVICE)
             grid = -(-count // launch.HYPER_LAYER["TILE"]), len(weight), 1
             where = int32(HEIGHT), int32(WIDTH), self.zero, self.zero
             arrays = x, out, *where, weight, self.multiplier, self.bias
@@ -66,9 +68,9 @@ class Case:
 
 def blank(shape, count: int):
     """mu and indexes of `shape`; tables, bases and places, `count` each."""
-    fields = torch.zeros(shape, dtype=torch.int16), torch.zeros(shape, dtype=torch.uint8)
-    picks = (torch.zeros(count, dtype=d) for d in (torch.int32, torch.int16, torch.int32))
-    return (*fields, *picks)
+    fields = ((shape, dtype) for dtype in (torch.int16, torch.uint8))
+    picks = ((count, dtype) for dtype in (torch.int32, torch.int16, torch.int32))
+    return tuple(torch.zeros(n, dtype=dtype, device=DEVICE) for n, dtype in (*fields, *picks))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def case(codec):
 
 
 def test_hyper(case):
-    assert torch.equal(case.hyper().permute(2, 0, 1), case.expected.hyper)
+    assert torch.equal(case.hyper().permute(2, 0, 1).cpu(), case.expected.hyper)
 
 
 def test_step_is_all_positions(case):
@@ -87,8 +89,8 @@ def test_step_is_all_positions(case):
     every = blank(y.shape, count)
     arrays = y, features, *every, *case.geometry(), *case.model()
     context.context_all[(1, sizes.slices, 1)](*arrays, sizes=sizes, **launch.CONTEXT_ALL)
-    assert torch.equal(every[0].permute(2, 0, 1), case.expected.mu)
-    assert torch.equal(every[1].permute(2, 0, 1), case.expected.indexes)
+    assert torch.equal(every[0].permute(2, 0, 1).cpu(), case.expected.mu)
+    assert torch.equal(every[1].permute(2, 0, 1).cpu(), case.expected.indexes)
     known, found, at = torch.zeros_like(y), blank(y.shape, count), 0
     for t, step in enumerate(wavefront(HEIGHT, WIDTH, sizes.slices)):
         arrays = known, features, *found, *case.geometry(), int32(t), *case.model(), count

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import BitstreamError
 from .cpu import extension
-from .launch import current, launch, launchers
+from .device import current, launch, launchers
 
 STREAM_GROUPS = 32
 _BAD_TABLE = 32  # csrc/warp_coder.h

@@ -4,7 +4,7 @@
     encode    cuda_encode.py    all positions at once
     both      cuda_layers.py    the integer layers, Triton kernels
               cuda_batch.py     where images of any sizes lie
-              launch.py         the range coder's launchers
+              device.py         the range coder's launchers
 
 Latents and parameters stay on the device. On the CPU the same code runs for proof: Triton's kernels
 interpreted (TRITON_INTERPRET=1), the coder's as host code, and a loop in place of the graph.
@@ -25,7 +25,7 @@ from .cuda_batch import check_size, in_batches
 from .cuda_decode import Decoder
 from .cuda_encode import Encoder
 from .cuda_layers import Arrays, Layers
-from .launch import current, launchers, usable_device
+from .device import current, launchers, usable_device
 from .model import IntegerModel
 from .types import Coded, Parameters
 

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from ..errors import BitstreamError, caught
+from ..kernels.launch import CONTEXT_STEP
 from ..kernels.sizes import power_of_two
 from .cuda_batch import GROUPS, STATES, Batch, check_size, starts
-from .cuda_layers import STEP_TILE, Arrays, Layers
-from .launch import launch, send, sent_size
+from .cuda_layers import Arrays, Layers
+from .device import launch, send, sent_size
 from .model import IntegerModel
 from .types import Coded, Parameters
 
@@ -58,7 +59,7 @@ class Decoder:
 
     def _wavefront(self, batch: Batch, size: int) -> Wavefront:
         """One with enough memory. Those of one grid replace each other as batches grow."""
-        grid = len(batch.area), power_of_two(-(-batch.widest // STEP_TILE))
+        grid = len(batch.area), power_of_two(-(-batch.widest // CONTEXT_STEP["TILE"]))
         room = power_of_two(max(batch.positions, 2**11)), power_of_two(max(size, 2**16))
         kept = self._kept.pop(grid, None)
         if kept is None or not kept.has_room(*room):
@@ -84,7 +85,7 @@ class Wavefront:
         model, self.layers = decoder.model, decoder.layers
         self.device, empty = self.layers.device, self.layers.empty
         self.z_channels, self.room = model.hyper_latent, (positions, size)
-        capacity = tiles * STEP_TILE * model.latent
+        capacity = self.layers.step_capacity(tiles)
         self.arrays = self.layers.fields(positions)
         self.picks = self.layers.picks(images * capacity)
         self.affine = self.layers.affine(images)

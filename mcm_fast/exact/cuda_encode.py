@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .cuda_batch import GROUPS, STATES, Batch, starts
 from .cuda_layers import Arrays, Layers
-from .launch import bring, launch, launchers, send
+from .device import bring, launch, launchers, send
 from .model import IntegerModel
 from .types import Coded, Parameters
 

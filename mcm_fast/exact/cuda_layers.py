@@ -9,13 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..kernels.launch import AFFINE_AT, CONTEXT_ALL, CONTEXT_STEP, HYPER_LAYER
 from .cuda_batch import Batch
 from .model import IntegerModel
-
-ROWS = 256  # multipliers and biases of a program
-HYPER_TILE = 32  # positions of a program
-STEP_TILE = 16  # the fewest that products take: a step has few, and many programs are quicker
-ALL_TILE = 64
 
 Affine = tuple[Tensor, Tensor]  # multiplier int32, bias int64 [images, rows]
 Picks = tuple[Tensor, Tensor, Tensor]  # tables int32, bases int16, places int32
@@ -56,10 +52,9 @@ class Layers:
     def affine_at(self, quality: Tensor, affine: Affine) -> None:
         """Twin: `model.py:IntegerModel.affine_at`."""
         rows, packed = self.sizes.rows, self.packed
-        grid = -(-rows // ROWS), len(quality)
-        levels = packed.multiplier, packed.bias
-        sizes = {"LEVELS": packed.levels, "ROWS": rows, "BLOCK": ROWS}
-        self.kernels.affine_at[grid](*levels, quality, *affine, **sizes)
+        grid = -(-rows // AFFINE_AT["BLOCK"]), len(quality)
+        arrays = packed.multiplier, packed.bias, quality, *affine
+        self.kernels.affine_at[grid](*arrays, LEVELS=packed.levels, ROWS=rows, **AFFINE_AT)
 
     def hyper_synthesis(
         self, z: Tensor, batch: Batch, on: Arrays, affine: Affine, hyper: Tensor
@@ -73,9 +68,9 @@ class Layers:
                 largest, begin = batch.z_largest * scale, on["z_begin"]
             else:
                 out, largest, begin = hyper, batch.largest, on["begin"]
-            grid = -(-largest // HYPER_TILE), len(weight), len(on["height"])
+            grid = -(-largest // HYPER_LAYER["TILE"]), len(weight), len(on["height"])
             arrays = x, out, *where, begin, weight, *affine
-            self.kernels.hyper_layer[grid](*arrays, sizes=sizes, TILE=HYPER_TILE)
+            self.kernels.hyper_layer[grid](*arrays, sizes=sizes, **HYPER_LAYER)
             x = out
 
     def context_step(
@@ -83,22 +78,23 @@ class Layers:
     ) -> None:
         """Step t of each image's wavefront; picks have the same room for each image."""
         capacity = len(picks[0]) // len(t)
-        tiles = capacity // (STEP_TILE * self.sizes.latent)
-        grid = tiles, self.sizes.slices, len(t)
+        grid = capacity // self.step_capacity(1), self.sizes.slices, len(t)
         where = on["height"], on["width"], on["begin"], t
-        self.kernels.context_step[grid](
-            *arrays, *picks, *where, *self._model(affine), capacity, self.sizes, TILE=STEP_TILE
-        )
+        arrays = *arrays, *picks, *where, *self._model(affine), capacity
+        self.kernels.context_step[grid](*arrays, sizes=self.sizes, **CONTEXT_STEP)
+
+    def step_capacity(self, tiles: int) -> int:
+        """Latents of a step of which each slice has so many tiles of positions."""
+        return tiles * CONTEXT_STEP["TILE"] * self.sizes.latent
 
     def context_all(
         self, arrays: tuple[Tensor, ...], picks: Picks, batch: Batch, on: Arrays, affine: Affine
     ) -> None:
         """Every position of each image. Twin: `reference.py:context_parameters`."""
-        grid = -(-batch.largest // ALL_TILE), self.sizes.slices, len(on["height"])
+        grid = -(-batch.largest // CONTEXT_ALL["TILE"]), self.sizes.slices, len(on["height"])
         where = on["height"], on["width"], on["begin"]
-        self.kernels.context_all[grid](
-            *arrays, *picks, *where, *self._model(affine), self.sizes, TILE=ALL_TILE
-        )
+        arrays = *arrays, *picks, *where, *self._model(affine)
+        self.kernels.context_all[grid](*arrays, sizes=self.sizes, **CONTEXT_ALL)
 
     def _model(self, affine: Affine) -> tuple[Tensor, ...]:
         packed = self.packed
