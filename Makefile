@@ -8,7 +8,7 @@ CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/cuda/*)
 FUZZERS := $(wildcard fuzz/*.h fuzz/*.cpp)
 AWAY := build/wheel-check
 
-.PHONY: demo test slow soak fuzz bench style format wheel-check clean
+.PHONY: demo test slow soak fuzz bench gpu-check style format wheel-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
@@ -32,6 +32,12 @@ bench: $(VENV)/.installed
 	@mkdir -p build
 	$(BIN)/python -m pytest benchmarks --benchmark-json=build/bench.json \
 	    -o python_files='bench_*.py' -o python_functions='bench_* test_*'
+
+# On a machine with an NVIDIA GPU, with what PYTHON has installed: torch, triton, numpy, safetensors,
+# pillow, setuptools, pybind11, pytest, hypothesis, scikit-image. GPU_CHECK: more arguments, such as
+# `--images FOLDER`, of PNG files, or `--dry-run`, without a GPU.
+gpu-check:
+	$(PYTHON) benchmarks/gpu/check.py $(GPU_CHECK)
 
 style: $(VENV)/.style
 	$(BIN)/ruff check .

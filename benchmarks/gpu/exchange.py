@@ -1,0 +1,109 @@
+"""What one machine codes, the other reads: the CPU's engine and the GPU's, both ways, bit for bit.
+
+Prints JSON, the last line with all that was exchanged. Any difference in an integer is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from dry import interpreted
+from images import made, photographs
+
+import mcm_fast
+from mcm_fast import Codec
+
+QUALITIES = 10, 50, 90
+BATCH = 8
+SIZES = [(1, 1), (1, 65), (63, 64), (257, 513), (1080, 1920), (2160, 3840)]  # height, width
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--few", action="store_true", help="small images only")
+    parser.add_argument("--images", type=Path)
+    arguments = parser.parse_args()
+    with interpreted(arguments.dry_run):
+        exchange = Exchange(arguments.dry_run)
+        if arguments.dry_run or arguments.few:
+            exchange.check([made(16, 24), made(1, 1)], [50])
+        else:
+            exchange.everything(arguments.images)
+
+
+class Exchange:
+    """A codec on the CPU and one on the GPU; `found`: what they have exchanged."""
+
+    def __init__(self, dry_run: bool):
+        if dry_run:
+            self.cpu = Codec.untrained("tiny", engine="cpu")
+            self.gpu = Codec.untrained("tiny", engine="cuda")
+        else:
+            self.cpu = mcm_fast.load("small", "cpu")
+            self.gpu = mcm_fast.load("small", "cuda", engine="cuda")
+        self.found = {"streams": 0, "images": 0, "largest": 0, "pixels_apart": 0, "psnr_apart": 0.0}
+
+    def everything(self, folder: Path | None) -> None:
+        """Photographs one by one and in a batch, made images of all sizes the same."""
+        found = list(photographs(folder, BATCH).values())
+        for image in found:
+            self.check([image], QUALITIES)
+        self.check([found[i % len(found)] for i in range(BATCH)], QUALITIES)
+        for size in SIZES:
+            self.check([made(*size)], QUALITIES)
+        self.check([made(*size, seed) for seed, size in enumerate(SIZES[:5])], QUALITIES)
+
+    def check(self, images: Sequence, qualities: Sequence[float]) -> None:
+        """A batch of images at each quality, from the CPU to the GPU and back."""
+        for quality in qualities:
+            for writer, reader in ((self.cpu, self.gpu), (self.gpu, self.cpu)):
+                self._send(writer, reader, images, quality)
+        self.found["images"] += len(images)
+        largest = max(image[0].numel() for image in images)
+        self.found["largest"] = max(self.found["largest"], largest)
+        print(json.dumps(self.found), flush=True)
+
+    def _send(self, writer, reader, images: Sequence, quality: float) -> None:
+        latents = writer.analysis(images, quality)
+        streams = writer.encode(latents)
+        _require(reader.encode(latents) == streams, "both write the same bytes")
+        found = reader.decode(streams)
+        _require(found == latents, "the latents that were written are read")
+        own = writer.decode(streams)
+        _require(own == latents, "and by their writer, too")
+        for theirs, ours in zip(found, own, strict=True):
+            _require(_same_parameters(theirs, ours), "mu, indexes and hyper are the same")
+        self._compare(images[0], reader.synthesis(found[0]), writer.synthesis(own[0]))
+        self.found["streams"] += len(streams)
+
+    def _compare(self, image, theirs, ours) -> None:
+        """Floating point: the pictures may differ a little."""
+
+        def psnr(picture: torch.Tensor) -> float:
+            error = (picture.cpu().double() - image.double()).square().mean().item()
+            return 10 * torch.log10(torch.tensor(255**2 / max(error, 1e-9))).item()
+
+        apart = int((theirs.cpu().int() - ours.cpu().int()).abs().max())
+        self.found["pixels_apart"] = max(self.found["pixels_apart"], apart)
+        difference = abs(psnr(theirs) - psnr(ours))
+        self.found["psnr_apart"] = max(self.found["psnr_apart"], round(difference, 4))
+
+
+def _same_parameters(a, b) -> bool:
+    names = "mu", "indexes", "hyper"
+    pairs = ((getattr(a.parameters, name), getattr(b.parameters, name)) for name in names)
+    return all(torch.equal(x.cpu(), y.cpu()) for x, y in pairs)
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise SystemExit(f"not so: {what}")
+
+
+if __name__ == "__main__":
+    main()

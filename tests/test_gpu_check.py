@@ -1,0 +1,43 @@
+"""`make gpu-check` without a GPU: it says so; and its dry run goes all the way."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+
+
+def check(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu" / "check.py"), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@NO_GPU
+def test_it_needs_a_gpu(tmp_path):
+    run = check("--out", str(tmp_path))
+    assert run.returncode != 0 and "needs an NVIDIA GPU" in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@NO_GPU
+def test_dry_run(tmp_path):
+    run = check("--dry-run", "--out", str(tmp_path), "--steps", "build", "tests", "exchange")
+    assert run.returncode == 0, run.stdout + run.stderr
+    (path,) = tmp_path.glob("*.json")
+    assert json.loads(path.read_text())["exchange"]["streams"] == 4
+    assert "no measurements" in path.with_suffix(".md").read_text()
+
+
+@NO_GPU
+@pytest.mark.slow
+def test_dry_run_of_the_benchmarks(tmp_path):
+    run = check("--dry-run", "--out", str(tmp_path), "--steps", "speed")
+    assert run.returncode == 0, run.stdout + run.stderr
+    speed = json.loads((tmp_path / "gpu-cpu.json").read_text())["speed"]
+    assert "unfinished" not in speed
+    assert all(speed[name] for name in ("entropy", "batches", "road", "coder"))
