@@ -63,7 +63,7 @@ def add_part(sums, window, inputs, model, part: tl.constexpr, sizes: tl.constexp
     weight, multiplier, bias = model
     affine = load_affine(multiplier + part.row, bias + part.row, part.outputs)
     out = load_weight(weight + part.hidden, sizes.hidden, part.outputs)
-    acc = tl.zeros((sums.shape[0], part.outputs), tl.int32)
+    acc = tl.full((sums.shape[0], part.outputs), 0, tl.int32)
     for start in range(0, inputs, sizes.chunk):
         latents = gather(window, start + tl.arange(0, sizes.chunk), inputs, part.radius, sizes)
         chunk = weight + part.weight + start * part.outputs
@@ -93,12 +93,16 @@ def head(window, hyper, model, sizes: tl.constexpr):
     _, rows, _, _, _, k = window
     weight, multiplier, bias = model
     own: tl.constexpr = sizes.channels
-    sums = tl.zeros((rows.shape[0], sizes.hidden), tl.int32)
+    context3: tl.constexpr = sizes.context3  # Triton 3.6 wants a name for what is no number
+    context5: tl.constexpr = sizes.context5
+    context7: tl.constexpr = sizes.context7
+    previous: tl.constexpr = sizes.previous
+    sums = tl.full((rows.shape[0], sizes.hidden), 0, tl.int32)
     sums = add_features(sums, window, hyper, weight, sizes)
-    sums = add_part(sums, window, 4 * own, model, sizes.context3, sizes)
-    sums = add_part(sums, window, 12 * own, model, sizes.context5, sizes)
-    sums = add_part(sums, window, 24 * own, model, sizes.context7, sizes)
-    sums = add_part(sums, window, 9 * own * k, model, sizes.previous, sizes)
+    sums = add_part(sums, window, 4 * own, model, context3, sizes)
+    sums = add_part(sums, window, 12 * own, model, context5, sizes)
+    sums = add_part(sums, window, 24 * own, model, context7, sizes)
+    sums = add_part(sums, window, 9 * own * k, model, previous, sizes)
     m, b = multiplier + sizes.hidden_row, bias + sizes.hidden_row
     hidden = activate(requantize(sums, load_affine(m, b, sizes.hidden)))
     m, b, weight = m + sizes.hidden, b + sizes.hidden, weight + sizes.head_weight

@@ -75,7 +75,7 @@ def hyper_layer(
     rows, columns = tl.where(real, number // out_w, 0), number % out_w
     x += tl.load(x_begin + image) * (sizes.scale * sizes.scale * sizes.inputs)
     weight += block * sizes.block * sizes.taps
-    acc = tl.zeros((TILE, sizes.block), tl.int32)
+    acc = tl.full((TILE, sizes.block), 0, tl.int32)
     for start in range(0, sizes.taps, sizes.chunk):
         i = start + tl.arange(0, sizes.chunk)
         a = neighbours(x, i, rows, columns, in_h, in_w, sizes)

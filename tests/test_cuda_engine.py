@@ -1,5 +1,6 @@
 """The CUDA engine against the others: on a GPU; without one on the CPU, its kernels interpreted."""
 
+import contextlib
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,8 +18,10 @@ from test_engines import (
 from mcm_fast import BitstreamError, Codec
 from mcm_fast.exact import cuda_batch
 from mcm_fast.exact.cuda import CudaEngine
+from mcm_fast.exact.cuda_decode import GRAPH_STEPS
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.reference import ReferenceEngine
+from mcm_fast.exact.schedule import steps
 from mcm_fast.kernels.launch import CONTEXT_ALL
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -106,6 +109,36 @@ def test_one_wavefront_serves_many_sizes(codec):
         kept = list(engine._decoder._kept.values())
         assert decoder in (None, kept[0]) and len(kept) == 1
         decoder = kept[0]
+
+
+@pytest.mark.skipif(DEVICE == "cuda", reason="a GPU has graphs of its own")
+def test_graphs_are_launched_to_the_end(codec, monkeypatch):
+    """With a stand-in for a graph: as many as it takes; steps beyond the last do nothing."""
+    engine, launches = CudaEngine(codec.integers, DEVICE), []
+    (item,) = items_like(codec, (1, 2, 2.0, 5000))
+    coded, parameters = codec.engine.encode(*item)
+    engine.decode(coded, 1, 2, 5000)
+    (wavefront,) = engine._decoder._kept.values()
+
+    class Graph:
+        def capture_begin(self, capture_error_mode: str) -> None:
+            assert capture_error_mode == "thread_local"
+
+        def capture_end(self) -> None:
+            launches.clear()
+
+        def replay(self) -> None:
+            launches.append(GRAPH_STEPS)
+            for _ in range(GRAPH_STEPS):
+                wavefront._step()
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+    wavefront.graph = wavefront._captured()
+    assert_decoded([engine.decode(coded, 1, 2, 5000)], [item], [parameters])
+    count = steps(1, 2, codec.integers.slices)
+    assert count % GRAPH_STEPS and count <= sum(launches) < count + GRAPH_STEPS
 
 
 def test_memory_grows_to_the_largest(codec):
