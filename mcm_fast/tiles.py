@@ -94,6 +94,13 @@ def synthesis_reach(config: Config) -> int:
     return max(-first, last - 1) + CONV + 5 * _block(config)
 
 
+def stage_reach(blocks: int, config: Config, down: bool) -> int:
+    """How far a pair of samples of a stage with so many blocks sees beyond it, in such samples."""
+    inner = blocks * _block(config)
+    first, last = _seen(0, 1, *((inner, CONV) if down else (CONV, inner)))
+    return max(-first, last - 1)
+
+
 def _seen(first: int, last: int, after: int, before: int) -> tuple[int, int]:
     """What samples first .. last of a stage see in its input, at the stage's resolution: through
     layers `after` and `before` its attention module, which has a convolution over pairs."""

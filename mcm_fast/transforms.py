@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from .exact.types import Parameters
 from .latents import BLOCK, Latents, grid
 from .network.blocks import pad_edges
+from .network.config import Config
 from .network.model import Network
-from .network.transforms import Synthesis
+from .network.transforms import Down, Synthesis, Through, Up, at_once
 from .prepare import LAYOUT
-from .tiles import Span, analysis_reach, cover, synthesis_reach
+from .tiles import Span, analysis_reach, cover, stage_reach, synthesis_reach
+
+# Samples of a stage that are computed at once on a CPU. What is larger, malloc takes from the
+# system anew each time (32 MiB), and touching new pages costs a quarter of the decoder's time.
+PIECE = 7 * 2**20
 
 
 @torch.inference_mode()
@@ -25,7 +32,8 @@ def analysis(
     reach = analysis_reach(network.config)
     for rows, columns in cover(*size, tile_pixels // BLOCK**2, reach):
         pixels = image[None, :, rows.seen(BLOCK), columns.seen(BLOCK)]
-        found = network.analysis(_as_input(pixels.to(device, memory_format=LAYOUT)))
+        pixels = _as_input(pixels.to(device, memory_format=LAYOUT))
+        found = network.analysis(pixels, _through(network.config, device))
         kept = found[:, :, rows.inner(), columns.inner()]
         features[:, :, rows.kept(), columns.kept()] = kept
     return features
@@ -53,11 +61,12 @@ def synthesis(
     canvas = image.transpose(1, 2) if latents.transposed else image
     tensors = latents.y, parameters.mu, parameters.indexes, parameters.hyper
     reach = synthesis_reach(network.config)
+    in_pieces = partial(rendering, through=_through(network.config, level.device))
     for rows, columns in cover(*latents.y.shape[1:], tile_pixels // BLOCK**2, reach):
         parts = (t[None, :, rows.seen(), columns.seen()] for t in tensors)
         floats = (t.to(level.device, torch.float32, memory_format=LAYOUT) for t in parts)
         y, mu, index, hyper = floats
-        found = network.render(y, mu / 16, index, hyper / 16, level, rendering)[0]
+        found = network.render(y, mu / 16, index, hyper / 16, level, in_pieces)[0]
         _place(found[:, rows.inner(BLOCK), columns.inner(BLOCK)], canvas, rows, columns)
     return image
 
@@ -67,3 +76,28 @@ def _place(pixels: Tensor, canvas: Tensor, rows: Span, columns: Span) -> None:
     target = canvas[:, rows.kept(BLOCK), columns.kept(BLOCK)]
     pixels = pixels[:, : target.shape[1], : target.shape[2]]
     target.copy_(pixels.float().mul_(255).round_().clamp_(0, 255))
+
+
+def _through(config: Config, device: torch.device) -> Through:
+    """How a stage is run on a device: on a CPU a big one is cut into tiles of its own, which
+    overlap far less than those of a whole transform."""
+    if device.type != "cpu":
+        return at_once
+
+    def in_pieces(stage: Down | Up, x: Tensor) -> Tensor:
+        down, conv = isinstance(stage, Down), stage.conv
+        before, after = (stage.factor, 1) if down else (1, stage.factor)
+        area = PIECE // (conv.out_channels if down else conv.in_channels)
+        height, width = (side // before for side in x.shape[2:])
+        tiles = cover(height, width, area, stage_reach(len(stage.blocks), config, down))
+        if len(tiles) == 1:
+            return stage(x)
+        shape = len(x), conv.out_channels // after**2, height * after, width * after
+        out = torch.empty(shape, dtype=x.dtype, memory_format=LAYOUT)
+        for rows, columns in tiles:
+            found = stage(x[:, :, rows.seen(before), columns.seen(before)])
+            kept = found[:, :, rows.inner(after), columns.inner(after)]
+            out[:, :, rows.kept(after), columns.kept(after)] = kept
+        return out
+
+    return in_pieces

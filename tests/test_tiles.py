@@ -6,9 +6,9 @@ from conftest import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcm_fast import Codec
+from mcm_fast import Codec, transforms
 from mcm_fast.presets import CONFIGS, config_of
-from mcm_fast.tiles import analysis_reach, cover, synthesis_reach
+from mcm_fast.tiles import analysis_reach, cover, stage_reach, synthesis_reach
 
 SIZES = st.integers(1, 200)
 
@@ -96,6 +96,41 @@ def test_tiled_transforms_equal_whole_ones(codec, size):
     difference = codec.synthesis(latents).int() - tiled.synthesis(latents).int()
     assert difference.abs().max() <= 1
     assert (difference != 0).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("size", [(256, 400), (416, 208)], ids=str)
+def test_stages_in_pieces_equal_whole_ones(codec, size, monkeypatch):
+    image = noise(*size)
+    latents, features = codec.analysis(image, 60), codec._features(image)[0]
+    whole = codec.synthesis(latents)
+    pieces = []
+    monkeypatch.setattr(transforms, "PIECE", 2**12)
+    monkeypatch.setattr(
+        transforms, "cover", lambda *a: pieces.append(len(found := cover(*a))) or found
+    )
+    assert torch.allclose(codec._features(image)[0], features, rtol=1e-4, atol=1e-5)
+    difference = codec.synthesis(latents).int() - whole.int()
+    assert difference.abs().max() <= 1 and (difference != 0).float().mean() < 1e-3
+    assert sum(n > 1 for n in pieces) >= 4  # of six stages; the last are small
+
+
+@pytest.mark.parametrize("preset", CONFIGS)
+def test_stage_reach_is_what_a_stage_sees(preset):
+    """Exactly, in both directions: of each stage, at its own resolution."""
+    config = config_of(preset)
+    network = spread(Codec.untrained(preset).network)
+    for module in (*network.analysis.stages, *network.synthesis.stages):
+        down, factor = module in list(network.analysis.stages), module.factor
+        before, after = (factor, 1) if down else (1, factor)
+        shape, found = (1, module_inputs(module, down), 2 * before, 40 * before), []
+        for at in range(20 * before, 22 * before):
+            columns = reached_from(module, shape, at)
+            found.append(beyond_pairs(at // before, *(column // after for column in columns)))
+        assert max(found) == stage_reach(len(module.blocks), config, down)
+
+
+def module_inputs(module, down: bool) -> int:
+    return module.conv.in_channels // module.factor**2 if down else module.conv.in_channels
 
 
 def test_a_tile_too_narrow_would_show(codec):

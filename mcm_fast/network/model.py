@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -99,7 +100,7 @@ class Network(nn.Module):
         index: Tensor,
         hyper: Tensor,
         level: Tensor,
-        synthesis: Synthesis | None = None,
+        synthesis: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Decoded latents, their distributions and the hyper features -> image.
 

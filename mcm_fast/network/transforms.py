@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -46,6 +48,13 @@ class Up(nn.Module):
         return F.pixel_shuffle(self.conv(x), self.factor)
 
 
+Through = Callable[[Down | Up, Tensor], Tensor]  # a stage and its input -> its output
+
+
+def at_once(stage: Down | Up, x: Tensor) -> Tensor:
+    return stage(x)
+
+
 class Analysis(nn.Module):
     """Image in [0, 1], (N, 3, H, W) with H and W multiples of 16 -> y (N, M, H/16, W/16)."""
 
@@ -56,10 +65,10 @@ class Analysis(nn.Module):
         self.stages = nn.ModuleList(Down(n, stage, config.bottleneck) for n, stage in stages)
         self.conv = conv(widths[-1], config.latent, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, through: Through = at_once) -> Tensor:
         x = (x - 0.5).to(self.conv.weight.dtype)
         for stage in self.stages:
-            x = stage(x)
+            x = through(stage, x)
         return self.conv(x)
 
 
@@ -82,9 +91,9 @@ class Synthesis(nn.Module):
         pairs = zip(outputs, stages, strict=True)
         self.stages = nn.ModuleList(Up(n, stage, config.bottleneck) for n, stage in pairs)
 
-    def forward(self, y: Tensor, side: Tensor) -> Tensor:
+    def forward(self, y: Tensor, side: Tensor, through: Through = at_once) -> Tensor:
         x = torch.cat((y, side), 1).to(self.conv.weight.dtype)
         x = self.stacked(self.conv(x))
         for stage in self.stages:
-            x = stage(x)
+            x = through(stage, x)
         return x + 0.5
