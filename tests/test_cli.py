@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import warnings
 
 import pytest
@@ -50,6 +52,12 @@ def cli(monkeypatch, tmp_path, capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="module")
+def small():
+    if not (presets.WEIGHTS / "small.safetensors").exists():
+        pytest.skip("the small model's weights are not installed")
 
 
 def picture(path, size=(7, 5), mode="RGB", colour="teal", **options):
@@ -207,6 +215,27 @@ def test_ctrl_c_leaves_nothing_half_written(cli, monkeypatch):
     assert os.listdir() == ["a.png"]
 
 
+def test_ctrl_c_of_a_real_process(small, tmp_path):
+    """Whatever it was doing: streams are whole, or not there."""
+    for i in range(60):
+        picture(str(tmp_path / f"in/{i}.png"), (300, 200))
+    out = tmp_path / "out"
+    script = "import sys; from mcm_fast.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "compress", str(tmp_path / "in"), str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        while not (out.exists() and os.listdir(out)) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130 and "interrupted" in process.stderr.read()
+    finally:
+        process.kill()
+    names = os.listdir(out)
+    assert 0 < len(names) < 60 and {os.path.splitext(name)[1] for name in names} == {".mcm"}
+    for name in names:
+        assert unpack((out / name).read_bytes()).width == 300
+
+
 def test_pipes(cli, monkeypatch):
     image = picture("a.png")
 
@@ -284,12 +313,6 @@ def test_training_refuses_in_a_line(tmp_path, capsys):
     assert refuse("weights.safetensors: No such file", "export", weights, "x")
     weights.write_bytes(b"nothing")
     assert refuse("not a weights file", "export", weights, "x")
-
-
-@pytest.fixture(scope="module")
-def small():
-    if not (presets.WEIGHTS / "small.safetensors").exists():
-        pytest.skip("the small model's weights are not installed")
 
 
 def test_the_shipped_model(small, tmp_path, capsys):
