@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/cuda/*)
-FUZZERS := $(wildcard fuzz/*.h fuzz/*.cpp)
+OUTSIDE := $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp)
 AWAY := build/wheel-check
 
 .PHONY: demo test slow soak fuzz bench gpu-check style format wheel-check clean
@@ -28,9 +28,9 @@ fuzz: $(VENV)/.installed
 	$(BIN)/python -c 'import atheris' 2> /dev/null || $(PIP) install -q -e '.[fuzz]'
 	$(MAKE) -C fuzz PYTHON=$(CURDIR)/$(BIN)/python
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.peers
 	@mkdir -p build
-	$(BIN)/python -m pytest benchmarks --benchmark-json=build/bench.json \
+	$(BIN)/python -m pytest benchmarks -rs --benchmark-json=build/bench.json \
 	    -o python_files='bench_*.py' -o python_functions='bench_* test_*'
 
 # On a machine with an NVIDIA GPU, with what PYTHON has installed: torch, triton, numpy, safetensors,
@@ -42,12 +42,12 @@ gpu-check:
 style: $(VENV)/.style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run -Werror $(CSRC) $(FUZZERS)
+	$(BIN)/clang-format --dry-run -Werror $(CSRC) $(OUTSIDE)
 
 format: $(VENV)/.style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(CSRC) $(FUZZERS)
+	$(BIN)/clang-format -i $(CSRC) $(OUTSIDE)
 
 # The wheel, built from the source distribution, alone in a new environment outside the checkout.
 # Its dependencies are borrowed from .venv through a path file, to spare a second torch.
@@ -75,4 +75,11 @@ $(VENV)/.style: $(VENV)/.base
 
 $(VENV)/.installed: setup.py pyproject.toml $(CSRC) $(VENV)/.base
 	$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[train,test,demo]'
+	touch $@
+
+# Peers of the benchmarks, each left out where it does not install.
+$(VENV)/.peers: benchmarks/requirements.txt $(VENV)/.installed
+	for peer in $$(grep -v '^#' benchmarks/requirements.txt); do \
+	    $(PIP) install -q --no-deps $$peer || echo "bench: $$peer does not install: left out"; \
+	done
 	touch $@

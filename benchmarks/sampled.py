@@ -11,10 +11,14 @@ right before: one more step of the wavefront each time, and in practice all of i
 
 from __future__ import annotations
 
+import functools
+import itertools
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from mcm_fast import Codec
 from mcm_fast.exact.cpu import CpuEngine
 from mcm_fast.exact.model import SHIFT, IntegerModel
 
@@ -22,10 +26,27 @@ QUALITY = 5000
 _TRIAL = 12, 12  # of latents: enough to find out what a draw costs
 
 
+@functools.cache
+def drawn(
+    preset: str, width: int, height: int, passes: int | None = None
+) -> tuple[IntegerModel, Tensor, Tensor]:
+    """`draw` for a picture of so many pixels by the untrained preset, at a photograph's rate."""
+    integers = Codec.untrained(preset).integers
+    return draw(integers, height // 16, width // 16, bpp=0.5, passes=passes)
+
+
 def draw(
-    model: IntegerModel, height: int, width: int, bpp: float, seed: int = 0
+    model: IntegerModel,
+    height: int,
+    width: int,
+    bpp: float,
+    seed: int = 0,
+    passes: int | None = None,
 ) -> tuple[IntegerModel, Tensor, Tensor]:
     """The model, y int16 [M, height, width] and z; `bpp` bits for each of 256 pixels a position.
+
+    With `passes` a large picture is done after so many, not when all is right: its rate is then
+    higher, up to three times.
 
     Raises ValueError where the rate is out of reach.
     """
@@ -36,7 +57,9 @@ def draw(
         cost = _rate(shifted, *_sample(shifted, *_TRIAL, seed))
         low, high = (middle, high) if cost < bpp else (low, middle)
     shifted = _shift_indexes(model, low)
-    y, z = _sample(shifted, height, width, seed)
+    y, z = _sample(shifted, height, width, seed, passes)
+    if passes is not None:
+        return shifted, y, z
     cost = _rate(shifted, y, z)
     if abs(cost - bpp) > 0.1 * bpp:
         raise ValueError(f"{cost:.3f} bits a pixel is as near as this model gets to {bpp}")
@@ -59,17 +82,19 @@ def _shift_indexes(model: IntegerModel, by: float) -> IntegerModel:
     return IntegerModel(model.tensors | {"bias": bias}, model.slices)
 
 
-def _sample(model: IntegerModel, height: int, width: int, seed: int) -> tuple[Tensor, Tensor]:
+def _sample(
+    model: IntegerModel, height: int, width: int, seed: int, passes: int | None = None
+) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(seed)
     engine, tables = CpuEngine(model), _Tables(model)
     z = tables.draw_z(model.hyper_latent, -(-height // 4), -(-width // 4), rng)
     slots = rng.integers(0, 1 << 14, (model.latent, height, width))
     y = torch.zeros(slots.shape, dtype=torch.int16)
-    while True:
+    for number in itertools.count(1):
         parameters = engine.parameters(y, z, QUALITY)
         drawn = tables.draw_y(parameters.mu.numpy(), parameters.indexes.numpy(), slots)
-        if torch.equal(drawn, y):
-            return y, z
+        if torch.equal(drawn, y) or number == passes:
+            return drawn, z
         y = drawn
 
 
