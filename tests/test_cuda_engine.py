@@ -18,7 +18,7 @@ from test_engines import (
 from mcm_fast import BitstreamError, Codec
 from mcm_fast.exact import cuda_batch
 from mcm_fast.exact.cuda import CudaEngine
-from mcm_fast.exact.cuda_decode import GRAPH_STEPS
+from mcm_fast.exact.cuda_decode import GRAPH_STEPS, captured
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.reference import ReferenceEngine
 from mcm_fast.exact.schedule import steps
@@ -135,7 +135,7 @@ def test_graphs_are_launched_to_the_end(codec, monkeypatch):
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
-    wavefront.graph = wavefront._captured()
+    wavefront.graph = captured(wavefront._step, engine.device)
     assert_decoded([engine.decode(coded, 1, 2, 5000)], [item], [parameters])
     count = steps(1, 2, codec.integers.slices)
     assert count % GRAPH_STEPS and count <= sum(launches) < count + GRAPH_STEPS

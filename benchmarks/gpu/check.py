@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ WORK = ROOT / "build" / "gpu-check"
 SITE = WORK / "site"
 TESTS = "kernels", "gdn", "transforms", "cuda_engine", "engines", "coder", "golden", "properties"
 ON_GPU = "cuda or kernels or gdn or transforms"  # of the tests for all engines, this one's
-SECONDS = {"build": 180, "tests": 240, "exchange": 240, "sanitizer": 120, "speed": 180}
+SECONDS = {"build": 120, "tests": 200, "exchange": 200, "sanitizer": 90, "speed": 150}  # at most
 
 
 class Failed(Exception):
@@ -91,10 +92,11 @@ class Check:
         start = time.monotonic()
         try:
             self.results[name] = STEPS[name](self.arguments)
-        except Failed as error:
-            self.results[name] = f"FAILED: {error}"
+        except (Failed, TimeoutError) as error:
+            late = f"not finished in {SECONDS[name]} s\n" * isinstance(error, TimeoutError)
+            self.results[name] = f"FAILED: {late}{error}"
             self.failed.append(name)
-            print(f"gpu-check: {name} failed: {error}", flush=True)
+            print(f"gpu-check: {name} failed: {late}{error}", flush=True)
         seconds = self.results["seconds"][name] = round(time.monotonic() - start, 1)
         print(f"gpu-check: {name}: {seconds} s", flush=True)
 
@@ -176,13 +178,14 @@ def said(command: list[str], directory: Path, step: str, more: dict[str, str] | 
     TimeoutError with what it printed so far if it takes too long."""
     paths = map(str, (directory, ROOT / "benchmarks", ROOT / "tests"))
     environment = os.environ | (more or {}) | {"PYTHONPATH": os.pathsep.join(paths)}
-    options = {"cwd": directory, "env": environment, "text": True, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **options, stderr=subprocess.STDOUT) as running:
+    options = {"cwd": directory, "env": environment, "text": True, "start_new_session": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, **options, **pipes) as running:
         try:
             output, _ = running.communicate(timeout=SECONDS[step])
         except subprocess.TimeoutExpired:
-            running.kill()
-            raise TimeoutError(running.communicate()[0]) from None
+            os.killpg(running.pid, signal.SIGKILL)  # and what it has started
+            raise TimeoutError(running.communicate()[0][-20000:]) from None
     if running.returncode:
         end = output[-6000:]
         raise Failed(f"{' '.join(command[:4])} ... ended with {running.returncode}\n{end}")

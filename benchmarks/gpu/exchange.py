@@ -19,6 +19,7 @@ from mcm_fast import Codec
 
 QUALITIES = 10, 50, 90
 BATCH = 8
+LARGE = 2**16  # pixels of an image whose PSNR says something
 SIZES = [(1, 1), (1, 65), (63, 64), (257, 513), (1080, 1920), (2160, 3840)]  # height, width
 
 
@@ -34,6 +35,7 @@ def main() -> None:
             exchange.check([made(16, 24), made(1, 1)], [50])
         else:
             exchange.everything(arguments.images)
+    _require(exchange.found["psnr_apart"] <= 0.02, "the PSNRs of both are within 0.02 dB")
 
 
 class Exchange:
@@ -82,7 +84,7 @@ class Exchange:
         self.found["streams"] += len(streams)
 
     def _compare(self, image, theirs, ours) -> None:
-        """Floating point: the pictures may differ a little."""
+        """Floating point: the pictures may differ a little, the GPU's being of half precision."""
 
         def psnr(picture: torch.Tensor) -> float:
             error = (picture.cpu().double() - image.double()).square().mean().item()
@@ -91,7 +93,8 @@ class Exchange:
         apart = int((theirs.cpu().int() - ours.cpu().int()).abs().max())
         self.found["pixels_apart"] = max(self.found["pixels_apart"], apart)
         difference = abs(psnr(theirs) - psnr(ours))
-        self.found["psnr_apart"] = max(self.found["psnr_apart"], round(difference, 4))
+        if image[0].numel() >= LARGE:
+            self.found["psnr_apart"] = max(self.found["psnr_apart"], round(difference, 4))
 
 
 def _same_parameters(a, b) -> bool:

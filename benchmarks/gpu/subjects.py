@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ from mcm_fast import Codec
 from mcm_fast.exact.coder import SymbolTables, decode_symbols, encode_symbols
 from mcm_fast.exact.cpu import CpuEngine
 from mcm_fast.exact.cuda import CudaEngine
-from mcm_fast.exact.cuda_decode import GRAPH_STEPS
+from mcm_fast.exact.cuda_decode import GRAPH_STEPS, captured
 from mcm_fast.exact.device import launch
 from mcm_fast.exact.schedule import steps
 from mcm_fast.kernels.launch import CONTEXT_STEP
@@ -62,34 +64,52 @@ class Case:
         bits = 8 * sum(map(len, self.coded.segments))
         return round(bits / (256 * self.size[0] * self.size[1]), 3)
 
-    def launches(self) -> tuple[float, float]:
-        """Microseconds a step: of the wavefront; and when all is done, which is the floor."""
+    def steps_us(self) -> dict[str, float]:
+        """Microseconds of a step of the wavefront; of its context model alone, half-way; and of a
+        step when all is done, which is the floor."""
         self.decode()
         wavefront = next(reversed(self.engine._decoder._kept.values()))
-        device, z = self.engine.device, torch.empty_like(self.item[1])
-        rounded, full = -(-self.steps // GRAPH_STEPS) * GRAPH_STEPS, []
+        t, z = wavefront.coder["t"], torch.empty_like(self.item[1])
+        rounded, times = -(-self.steps // GRAPH_STEPS) * GRAPH_STEPS, []
         for _ in range(self.clock.repeats):
             for name in ("begin", "decode_z"):
-                launch(device, name, wavefront.fields | {"z": z})
-            full.append(self.clock.once(lambda: wavefront._advance(rounded)))
+                launch(self.engine.device, name, wavefront.fields | {"z": z})
+            times.append(self.clock.once(lambda: wavefront._advance(rounded)))
+        assert torch.equal(z, self.item[1]) and int(t[0]) == self.steps
         empty = self.clock.median(lambda: wavefront._advance(rounded))
-        assert torch.equal(z, self.item[1]) and (wavefront.coder["t"][0] == self.steps).all()
-        return round(1e3 * statistics.median(full) / rounded, 3), round(1e3 * empty / rounded, 3)
+        t.fill_(self.steps // 2)
+        context = self.clock.median(_repeated(wavefront, wavefront._context))
+        return {
+            "step us": round(1e3 * statistics.median(times) / rounded, 3),
+            "context us": round(1e3 * context / GRAPH_STEPS, 3),
+            "empty step us": round(1e3 * empty / rounded, 3),
+        }
+
+
+def _repeated(wavefront, step) -> Callable[[], None]:
+    """GRAPH_STEPS calls of it, as a graph on a GPU."""
+    if wavefront.graph is not None:
+        return captured(step, wavefront.device).replay
+    return lambda: [step() for _ in range(GRAPH_STEPS)]
 
 
 def cases(plan, images: Path | None):
     """Drawn latents in untrained models, those of a photograph in a trained one."""
     for preset in plan.drawn:
-        untrained = Codec.untrained(preset).integers
         for height, width in plan.sizes:
-            model, y, z = draw(untrained, -(-height // 16), -(-width // 16), bpp=0.5)
-            yield Case(plan, model, y, z, f"{preset}, drawn, {width}x{height}")
+            found = drawn(preset, -(-height // 16), -(-width // 16))
+            yield Case(plan, *found, f"{preset}, drawn, {width}x{height}")
     codec = codec_of(plan, "cpu", "cpu")
     for height, width in plan.sizes:
         (image,) = photographs(images, 1).values()
         latents = codec.analysis(fitted(image, height, width), QUALITY / 100)
         name = f"{plan.model}, a photograph, {width}x{height}"
         yield Case(plan, codec.integers, latents.y, latents.z, name)
+
+
+@functools.cache
+def drawn(preset: str, height: int, width: int):
+    return draw(Codec.untrained(preset).integers, height, width, bpp=0.5)
 
 
 def codec_of(plan, device: str, engine: str) -> Codec:
@@ -102,12 +122,10 @@ def entropy(plan, images) -> list[dict]:
     """Latents to segments and back; what a step costs beside an empty one."""
     rows = []
     for case in cases(plan, images):
-        step, floor = case.launches()
         row = {"what": case.name, "bpp": case.bpp(), "steps": case.steps}
         row |= {"encode ms": case.clock.median(lambda c=case: c.engine.encode(*c.item))}
-        row |= {"decode ms": case.clock.median(case.decode)}
-        row |= {"step us": step, "empty step us": floor}
-        rows.append(row | {"floor ms": round(case.steps * floor / 1e3, 3)})
+        row |= {"decode ms": case.clock.median(case.decode)} | case.steps_us()
+        rows.append(row | {"floor ms": round(case.steps * row["empty step us"] / 1e3, 3)})
     return rows
 
 
@@ -130,9 +148,8 @@ def launch_options(plan, images) -> list[dict]:
         for options in ({}, *plan.options):
             CONTEXT_STEP.update(chosen | options)
             case = next(cases(plan, images))
-            step, floor = case.launches()
-            row = {"what": case.name, "options": str(CONTEXT_STEP)}
-            rows.append(row | {"step us": step, "empty step us": floor})
+            options = ", ".join(f"{name} {value}" for name, value in CONTEXT_STEP.items())
+            rows.append({"what": case.name, "options": options} | case.steps_us())
     finally:
         CONTEXT_STEP.clear()
         CONTEXT_STEP.update(chosen)

@@ -9,7 +9,7 @@ comes back, and is waited for, is one number an image: what is wrong with it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -110,7 +110,7 @@ class Wavefront:
             "z": 0,
             "differences": self.differences,
         }
-        self.graph = self._captured() if self.device.type == "cuda" else None
+        self.graph = captured(self._step, self.device) if self.device.type == "cuda" else None
 
     def has_room(self, positions: int, size: int) -> bool:
         return positions <= self.room[0] and size <= self.room[1]
@@ -141,22 +141,12 @@ class Wavefront:
                 self.graph.replay()
 
     def _step(self) -> None:
-        """What is known -> tables and bases of the next latents -> the latents."""
-        self.layers.context_step(self.arrays, self.picks, self.on, self.coder["t"], self.affine)
+        self._context()
         launch(self.device, "decode_step", self.fields)
 
-    def _captured(self) -> torch.cuda.CUDAGraph:
-        """Some steps as a graph. All places are still empty."""
-        self._step()  # compiles and loads the kernels, which a capture must not do
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(self.device)
-        with torch.cuda.stream(stream):
-            graph.capture_begin(capture_error_mode="thread_local")  # others may go on meanwhile
-            try:
-                for _ in range(GRAPH_STEPS):
-                    self._step()
-            finally:
-                graph.capture_end()
-        return graph
+    def _context(self) -> None:
+        """What is known -> tables and bases of the next latents."""
+        self.layers.context_step(self.arrays, self.picks, self.on, self.coder["t"], self.affine)
 
     def _found(self, batch: Batch, z: Tensor) -> list[Decoded | BitstreamError]:
         """Copies of what was decoded, or what is wrong with it. Waits."""
@@ -166,6 +156,20 @@ class Wavefront:
         said = map(Parameters, mu, indexes, hyper)
         rows = zip(errors, y, batch.planar_z(z), said, strict=False)
         return [_error(bits) if bits else tuple(decoded) for bits, *decoded in rows]
+
+
+def captured(step: Callable[[], None], device: torch.device) -> torch.cuda.CUDAGraph:
+    """Some steps as a graph."""
+    step()  # compiles and loads the kernels, which a capture must not do
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+    with torch.cuda.stream(stream):
+        graph.capture_begin(capture_error_mode="thread_local")  # others may go on meanwhile
+        try:
+            for _ in range(GRAPH_STEPS):
+                step()
+        finally:
+            graph.capture_end()
+    return graph
 
 
 def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
