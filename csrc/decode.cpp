@@ -48,11 +48,12 @@ class Decoder {
         reader_(stream.segments, static_cast<int>(stream.lanes), static_cast<int>(stream.groups)),
         differences_(dense_differences(stream, z_latents_ + model.y_channels * height * width)),
         unused_(stream.exceptions),
-        plane_(model.slices, height, width, model.slice_channels, kContextPad) {}
+        plane_(model.slices, 0, 0, model.slice_channels, 0) {}
 
   Decoded decode() {
     Decoded out;
-    out.z = decode_z();
+    out.z = decode_z();  // most bytes that are no stream fail here, before y takes any memory
+    plane_ = Plane(model_.slices, height_, width_, model_.slice_channels, kContextPad);
     const Plane hyper =
         hyper_synthesis(model_, affine_, out.z.data(), height_, width_, team_, spaces_);
     const int64_t latents = model_.y_channels * height_ * width_;

@@ -162,6 +162,35 @@ print(json.dumps({
 """
 
 
+EMPTY = """
+import resource, sys
+import torch, mcm_fast
+from mcm_fast import BitstreamError, container
+from mcm_fast.exact.types import Coded
+
+codec = mcm_fast.load("small")
+none = torch.zeros(0, dtype=torch.int64)
+coded = Coded(1, 1, none, none.short(), [bytes(2**13)])
+size = int(sys.argv[1]), int(sys.argv[2])
+stream = container.Stream(codec.integers.id, 5000, *size, False, coded)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    codec.decompress(container.pack(stream))
+except BitstreamError:
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize("size", [(2**14, 2**14), (2**24, 16), (16, 2**24)], ids=str)
+def test_large_pictures_without_latents(size):
+    """As large as the limit and 8 KB allow, and refused for little memory."""
+    command = [sys.executable, "-c", EMPTY, *map(str, size)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout, done.stderr
+    print(f"\n{size}: {done.stdout.strip()} MB")
+    assert int(done.stdout) < 512
+
+
 def available() -> int:
     """Bytes of memory that a new process can have."""
     lines = Path("/proc/meminfo").read_text().splitlines()
