@@ -1,6 +1,7 @@
 """From a run to a model file, and a whole training from scratch."""
 
 import csv
+import dataclasses
 import os
 
 import pytest
@@ -31,15 +32,17 @@ def test_a_rendering_joins_its_model(options, model, shard, tmp_path):
     assert model_file.model_id(path) == model_file.model_id(model)
 
 
-def test_a_synthesis_replaces_the_models_own(options, model, shard, tmp_path):
-    path = tmp_path / "better.safetensors"
-    more = "--parts", "synthesis", "--steps", 2, "--warmup", 0, "--init-from", model
-    more += "--rendering", "faithful", "--export", path
-    run("train", shard, "--out", tmp_path / "b", *TINY, *more)
-    before, after = load_file(model), load_file(path)
+def test_a_synthesis_replaces_the_models_own(options, model, tmp_path):
+    weights_after(dataclasses.replace(options, parts="synthesis", steps=2), init_from=model)
+    weights, path = options.out / checkpoint.WEIGHTS, tmp_path / "better.safetensors"
+    run("export", weights, path, "--into", model, "--rendering", "faithful", "--blend", 0.25)
+    before, after, trained = load_file(model), load_file(path), load_file(weights)
     assert before.keys() == after.keys()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved and all(name.startswith("network.synthesis.") for name in moved)
+    for name in moved:
+        ends = before[name].float(), trained[name.removeprefix("network.")]
+        assert torch.equal(after[name], torch.lerp(*ends, 0.25).half())
     assert model_file.model_id(path) == model_file.model_id(model)
 
 

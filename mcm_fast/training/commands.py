@@ -33,9 +33,6 @@ def train(
         Path | None, typer.Option(help="Exported weights or a model file to start from.")
     ] = None,
     export: Annotated[Path | None, typer.Option(help="Write the codec's model here.")] = None,
-    rendering: Annotated[
-        str, typer.Option(help="What an exported synthesis becomes: faithful replaces the model's.")
-    ] = "perceptual",
     batch: Annotated[int, typer.Option(help="Crops a step and device.")] = _D.batch,
     crop: int = _D.crop,
     tile: Annotated[int, typer.Option(help="Images are kept in tiles of this size.")] = _D.tile,
@@ -83,11 +80,24 @@ def export(
     compact: Annotated[
         bool, typer.Option("--compact", help="Leave out floats that the integers hold.")
     ] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="A model: it gets the synthesis of these weights.")
+    ] = None,
+    rendering: Annotated[
+        str, typer.Option(help="With --into: what it becomes; faithful replaces the model's own.")
+    ] = "perceptual",
+    blend: Annotated[
+        float, typer.Option(help="With --into: how far from the model's own to this, 0..1.")
+    ] = 1.0,
 ) -> None:
-    """Turn a training run's float weights into a model file."""
-    from .export import export
+    """Turn a training run's float weights into a model file, or into a model's rendering."""
+    from .checkpoint import load_weights
+    from .export import export, put_synthesis
 
-    export(weights, path, tuple(calibrate or ()), compact=compact)
+    if into is None:
+        export(weights, path, tuple(calibrate or ()), compact=compact)
+    else:
+        put_synthesis(into, load_weights(weights), path, rendering, blend)
 
 
 def _options(context: typer.Context, given: dict[str, object]) -> Options:
@@ -115,8 +125,6 @@ def _train(options: Options, given: dict[str, object], started: float) -> None:
     base, target = given["init_from"], given["export"]
     if target is not None and options.parts == "synthesis" and base is None:
         raise ValueError("to export a rendering, name with --init-from the model that it joins")
-    if not given["rendering"].isidentifier():
-        raise ValueError(f"a rendering cannot be called {given['rendering']!r}")
     if given["benchmark"]:
         _benchmark(options)
         return
@@ -129,17 +137,15 @@ def _train(options: Options, given: dict[str, object], started: float) -> None:
     trainer.run()
     leave()
     if target is not None and world.is_first:
-        _export(options, trainer.step.ema.cpu(), base, target, given["rendering"])
+        _export(options, trainer.step.ema.cpu(), base, target)
 
 
-def _export(
-    options: Options, network: object, base: Path | None, target: Path, rendering: str
-) -> None:
+def _export(options: Options, network: object, base: Path | None, target: Path) -> None:
     from .. import model_file
     from .export import put_synthesis
 
     if options.parts == "synthesis":
-        put_synthesis(base, network, target, rendering)
+        put_synthesis(base, network, target)
     else:
         model_file.save(network, target)
 

@@ -52,22 +52,35 @@ def _counts(network: Network, sources: tuple[Path, ...], images: int) -> Tensor:
     return torch.as_tensor(total)
 
 
-def put_synthesis(base: Path, network: Network, path: Path, rendering: str = "perceptual") -> None:
+def put_synthesis(
+    base: Path, network: Network, path: Path, rendering: str = "perceptual", blend: float = 1.0
+) -> None:
     """Write the model `base` with the synthesis of `network` as one of its renderings.
 
     Everything else is copied as it is: integers, other floats and id, so streams stay the same.
-    `base` is a model file, or float weights, which are exported first. `rendering`: "faithful"
-    replaces the model's own synthesis; another is stored beside it in fp16, as
-    `rendering.<name>.<parameter>`.
+
+    Args:
+        base: a model file, or float weights, which are exported first.
+        rendering: "faithful" replaces the model's own synthesis; another is stored beside it in
+            fp16, as `rendering.<name>.<parameter>`.
+        blend: how far to go from the model's own synthesis to this one, 0 .. 1. The weights are
+            interpolated, which trades their qualities smoothly where one was trained from the other
+            (Wang et al., ESRGAN, ECCV Workshops 2018, section 3.4).
     """
+    if not rendering.isidentifier():
+        raise ValueError(f"a rendering cannot be called {rendering!r}")
+    if not 0 <= blend <= 1:
+        raise ValueError(f"blend is in 0 .. 1, not {blend}")
     if not is_model(read_metadata(base)):
         export(base, path)
         base = path
     metadata = read_metadata(base)
     tensors = load_file(base)
-    prefix = model_file.RENDERING + f"{rendering}."
-    if rendering == FAITHFUL:
-        prefix = model_file.PREFIX + "synthesis."
-    for name, tensor in network.synthesis.state_dict().items():
-        tensors[prefix + name] = tensor.detach().half().cpu().contiguous()
+    own = model_file.PREFIX + "synthesis."
+    prefix = own if rendering == FAITHFUL else f"{model_file.RENDERING}{rendering}."
+    blended = {
+        prefix + name: tensors[own + name].float().lerp(tensor.detach().float().cpu(), blend)
+        for name, tensor in network.synthesis.state_dict().items()
+    }
+    tensors |= {name: tensor.half().contiguous() for name, tensor in blended.items()}
     write_whole(path, lambda part: save_file(tensors, part, metadata))
