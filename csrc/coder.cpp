@@ -26,7 +26,7 @@ uint32_t u32_at(const uint8_t* at) {
   return at[0] | uint32_t{at[1]} << 8 | uint32_t{at[2]} << 16 | uint32_t{at[3]} << 24;
 }
 
-bool in_eights(size_t lanes) { return MCM_X86 && simd() == Simd::kAvx2 && lanes >= kEight; }
+bool in_eights(size_t lanes) { return MCM_X86 && simd() >= Simd::kAvx2 && lanes >= kEight; }
 
 }  // namespace
 

@@ -44,6 +44,7 @@ void multiply_scalar(const Product& product) {
 
 void multiply(const Product& product) {
 #if MCM_X86
+  if (simd() == Simd::kVnni) return multiply_vnni(product);
   if (simd() == Simd::kAvx2) return multiply_avx2(product);
 #endif
   multiply_scalar(product);

@@ -38,5 +38,6 @@ void multiply(const Product& product);
 
 void multiply_scalar(const Product& product);
 void multiply_avx2(const Product& product);
+void multiply_vnni(const Product& product);
 
 }  // namespace mcm

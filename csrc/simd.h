@@ -10,13 +10,14 @@
 #if defined(__x86_64__)
 #define MCM_X86 1
 #define MCM_AVX2 __attribute__((target("avx2,popcnt")))
+#define MCM_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #else
 #define MCM_X86 0
 #endif
 
 namespace mcm {
 
-enum class Simd { kScalar, kAvx2 };
+enum class Simd { kScalar, kAvx2, kVnni };  // each has what those before it have
 
 // The level in use.
 Simd simd();
