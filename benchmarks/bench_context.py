@@ -2,11 +2,15 @@
 
 The products are torch's quantized linear layers (int8 weights, uint8 activations, requantised to 8
 bits), in two shapes: each layer over all positions at once, which is more than the decoder can
-have, and over the mean number of positions of a slice and step, as often as there are steps. Of the
-second the cost of a call is taken off, measured with a product of 1 x 16 by 16 x 16: what is left
-is the kernel. The decoder's time holds all that it does: products, requantisation, choice of
-tables, range decoding; bench_instructions.py tells them apart.
+have, and step by step: every layer once, over the mean number of positions that a step has for it,
+then the next step, so that weights come from where the decoder's come from. Of the second the cost
+of its calls is taken off, measured with as many products of 1 x 16 by 16 x 16: what is left is the
+kernels. The decoder's time holds all that it does: products, requantisation, choice of tables,
+range decoding; bench_instructions.py tells them apart.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -26,28 +30,36 @@ def shapes(model, height: int, width: int):
     return [(len(w), w[0].numel(), height * width // shrink.get(name, 1)) for name, w in weights]
 
 
-def linear_seconds(outputs: int, inputs: int, positions: int, calls: int = 1) -> float:
-    """Of one product among `calls` that are timed together."""
-    weight = torch.quantize_per_tensor(torch.randn(outputs, inputs), 0.02, 0, torch.qint8)
-    packed = torch.ops.quantized.linear_prepack(weight, None)
-    x = torch.quantize_per_tensor(torch.randn(positions, inputs), 0.05, 64, torch.quint8)
-    linear = torch.ops.quantized.linear
-    return median(lambda: [linear(x, packed, 0.1, 64) for _ in range(calls)]) / calls
-
-
-def plain_seconds(layers) -> float:
-    return sum(linear_seconds(*layer) for layer in layers)
-
-
-def step_seconds(layers, steps: int) -> float:
-    """Each layer at its mean positions a step, as often as it takes, without the cost of calls."""
-    call = linear_seconds(16, 16, 1, 100)
-    total = 0.0
+def products(layers) -> list[Callable[[], object]]:
+    """Plain products, ready to be called."""
+    calls = []
     for outputs, inputs, positions in layers:
-        a_step = max(1, round(positions / steps))
-        kernel = linear_seconds(outputs, inputs, a_step, 100) - call
-        total += max(kernel, 0.0) * positions / a_step
-    return total
+        weight = torch.quantize_per_tensor(torch.randn(outputs, inputs), 0.02, 0, torch.qint8)
+        packed = torch.ops.quantized.linear_prepack(weight, None)
+        x = torch.quantize_per_tensor(torch.randn(positions, inputs), 0.05, 64, torch.quint8)
+        calls.append(partial(torch.ops.quantized.linear, x, packed, 0.1, 64))
+    return calls
+
+
+def seconds(calls, repeats: int) -> float:
+    """Of all of them once."""
+    return median(lambda: [call() for call in calls], repeats)
+
+
+def plain_rate(layers) -> float:
+    return work(layers) / sum(seconds([call], 9) for call in products(layers))
+
+
+def step_rate(layers, steps: int) -> float:
+    """Without the cost of calls."""
+    layers = [(o, i, max(1, round(positions / steps))) for o, i, positions in layers]
+    empty = products([(16, 16, 1)] * len(layers))
+    return work(layers) / (seconds(products(layers), 501) - seconds(empty, 501))
+
+
+def work(layers) -> float:
+    """10^9 products."""
+    return sum(outputs * inputs * positions for outputs, inputs, positions in layers) / 1e9
 
 
 @pytest.mark.parametrize("preset", ["small", "base"])
@@ -58,15 +70,13 @@ def test_rate(preset, report, threads):
     assert torch.equal(engine.decode(coded, *y.shape[1:], QUALITY)[0], y)
     layers = shapes(model, HEIGHT // 16, WIDTH // 16)
     steps = WIDTH // 16 + 4 * (HEIGHT // 16 - 1) + 6 * (model.slices - 1)
-    work = sum(outputs * inputs * positions for outputs, inputs, positions in layers) / 1e9
     torch.set_num_threads(1)
     try:
-        plain = work / plain_seconds(layers)
-        stepped = work / step_seconds(layers, steps)
+        plain, stepped = plain_rate(layers), step_rate(layers, steps)
     finally:
         torch.set_num_threads(threads)
-    decoder = work / median(lambda: engine.decode(coded, *y.shape[1:], QUALITY))
-    alone = work / median(lambda: engine.parameters(y, z, QUALITY))
+    decoder = work(layers) / median(lambda: engine.decode(coded, *y.shape[1:], QUALITY))
+    alone = work(layers) / median(lambda: engine.parameters(y, z, QUALITY))
     report(
         TITLE,
         {
