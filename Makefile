@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
-CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/cuda/*)
+CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/warp/* csrc/cuda/*)
 OUTSIDE := $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp)
 AWAY := build/wheel-check
 

@@ -12,7 +12,10 @@ from glob import glob
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
 from setuptools import setup
 
-PACKAGES = ["mcm_fast", "mcm_fast.network", "mcm_fast.exact", "mcm_fast.training"]
+PACKAGES = ["mcm_fast"] + [
+    f"mcm_fast.{name}"
+    for name in ("cli", "evaluation", "exact", "exact.cuda", "network", "training", "transforms")
+]
 WERROR = os.environ.get("CI") == "true" or os.environ.get("MCM_FAST_WERROR") == "1"
 NVCC = os.environ.get("NVCC") or shutil.which("nvcc")
 # Machine code for A100 and H100; PTX for what comes after. The runtime is linked in, and looks for
@@ -27,8 +30,8 @@ def cpu_extension() -> Pybind11Extension:
     flags = ["-O3", "-pthread", "-Wall", "-Wextra"] + ["-Werror"] * WERROR
     return Pybind11Extension(
         "mcm_fast._C",
-        sorted(glob("csrc/*.cpp")),
-        depends=sorted(glob("csrc/*.h")),
+        sorted(glob("csrc/*.cpp") + glob("csrc/warp/*.cpp")),
+        depends=sorted(glob("csrc/**/*.h", recursive=True)),
         cxx_std=17,
         extra_compile_args=flags,
         extra_link_args=["-pthread"],
@@ -37,7 +40,9 @@ def cpu_extension() -> Pybind11Extension:
 
 def cuda_extension() -> Pybind11Extension:
     sources = sorted(glob("csrc/cuda/*.cpp") + glob("csrc/cuda/*.cu"))
-    return Pybind11Extension("mcm_fast._CUDA", sources, depends=sorted(glob("csrc/**/*.h")))
+    return Pybind11Extension(
+        "mcm_fast._CUDA", sources, depends=sorted(glob("csrc/**/*.h", recursive=True))
+    )
 
 
 def cuda_wanted() -> bool:

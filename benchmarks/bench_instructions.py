@@ -37,7 +37,7 @@ def program() -> Path:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     BUILD.mkdir(parents=True, exist_ok=True)
-    sources = [p for p in sorted((ROOT / "csrc").glob("*.cpp")) if "warp" not in p.name]
+    sources = sorted((ROOT / "csrc").glob("*.cpp"))
     sources = [p for p in sources if p.name != "bindings.cpp"]
     sources += [Path(__file__).parent / "instructions.cpp", ROOT / "fuzz" / "model_file.cpp"]
     flags = ["-std=c++17", "-O3", "-pthread"]  # no -g: inlined code would be counted apart

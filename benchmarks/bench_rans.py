@@ -5,7 +5,7 @@ import peers
 import pytest
 from timing import median
 
-from mcm_fast.exact.cpu import extension
+from mcm_fast.exact.extension import extension
 
 TITLE = "The coder alone: 2 M symbols, 64 tables, one thread, million symbols a second"
 LAYOUT = (32, 1)

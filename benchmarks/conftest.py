@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mcm_fast.exact.cpu import extension
+from mcm_fast.exact.extension import extension
 
 RESULTS = Path(__file__).parent / "results" / "cpu.md"
 THREADS = 2

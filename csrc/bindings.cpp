@@ -1,5 +1,7 @@
 // mcm_fast._C: numpy arrays in and out. Every argument is checked here or where it is used;
 // the heavy calls run without the interpreter's lock.
+#include "warp/bindings.h"
+
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -10,8 +12,7 @@
 #include "engine.h"
 #include "errors.h"
 #include "simd.h"
-#include "warp_bindings.h"
-#include "warp_tables.h"
+#include "warp/tables.h"
 
 namespace py = pybind11;
 
@@ -224,7 +225,7 @@ py::array_t<uint8_t> pack_tables(const py::array& cdf, const py::array& start,
 
 void bind_warp(py::module_ module) {
   using namespace pybind11::literals;
-  module.doc() = "The range coder for warps, as host code; see csrc/warp_coder.h.";
+  module.doc() = "The range coder for warps, as host code; see csrc/warp/launchers.h.";
   module.def("pack_tables", &pack_tables, "cdf"_a, "start"_a, "minimum"_a, "first"_a, "count"_a,
              "-> a blob of tables first .. first + count - 1");
   warp::bind_launchers(module);

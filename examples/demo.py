@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import mcm_fast
+from mcm_fast.evaluation.metrics import psnr
 from mcm_fast.images import read_image
-from mcm_fast.training.metrics import psnr
 
 OUTPUT = Path("demo/side_by_side.png")
 CROP = 96  # the reference engine walks pixel by pixel: it checks a corner

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 import mcm_fast
+from mcm_fast.evaluation.metrics import psnr
 from mcm_fast.images import write_image
-from mcm_fast.training.metrics import psnr
 
 CROP = 192
 CORNERS = {"astronaut": (20, 130), "chelsea": (60, 110), "coffee": (120, 210), "rocket": (90, 230)}

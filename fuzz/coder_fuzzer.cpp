@@ -9,8 +9,8 @@
 
 #include "../csrc/errors.h"
 #include "../csrc/simd.h"
-#include "../csrc/warp_coder.h"
-#include "../csrc/warp_tables.h"
+#include "../csrc/warp/launchers.h"
+#include "../csrc/warp/tables.h"
 #include "case.h"
 #include "model_file.h"
 

@@ -19,7 +19,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import GDN
+LAUNCH = {
+    "TILE": 64,
+    "BLOCK": 64,
+    "CHUNK": 32,
+    "num_warps": 4,
+}
 
 
 @triton.jit(do_not_specialize=["positions"])  # one kernel for images of all sizes
@@ -60,6 +65,6 @@ def normalize(x: Tensor, gamma: Tensor, beta: Tensor, inverse: bool) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
     out, channels = torch.empty_like(x), x.shape[1]
     positions = x.numel() // channels
-    grid = triton.cdiv(positions, GDN["TILE"]), triton.cdiv(channels, GDN["BLOCK"])
-    gdn[grid](x, gamma, beta, out, positions, channels, inverse, **GDN)
+    grid = triton.cdiv(positions, LAUNCH["TILE"]), triton.cdiv(channels, LAUNCH["BLOCK"])
+    gdn[grid](x, gamma, beta, out, positions, channels, inverse, **LAUNCH)
     return out

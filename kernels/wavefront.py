@@ -1,6 +1,6 @@
 """The joint wavefront (FORMAT.md, section 5): t = column + 4 row + 6 slice.
 
-Twins: `csrc/wavefront.h`, `exact/schedule.py`. Everything is int32; u stands for t - 6 slice, that
+Twins: `csrc/wavefront.h`, `exact/wavefront.py`. Everything is int32; u stands for t - 6 slice, that
 is column + 4 row within a slice.
 """
 

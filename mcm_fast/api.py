@@ -12,8 +12,7 @@ from . import container, model_file, presets
 from .batch import RAISE, RETURN, check_errors, each, together
 from .codec import FAITHFUL, Codec
 from .errors import BitstreamError
-from .exact.device import usable_device
-from .inputs import Bytes, Images, as_bytes, split
+from .inputs import Bytes, Images, as_bytes, split, usable_device
 from .limits import MAX_PIXELS, TILE_PIXELS
 
 DEFAULT = "small"

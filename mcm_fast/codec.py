@@ -15,15 +15,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from . import container, model_file, presets, transforms
+from . import container, model_file, presets
 from .batch import RAISE, check_errors, each, together
 from .container import Stream
 from .errors import BitstreamError
-from .exact.device import usable_device
+from .exact.engine import Coded, Parameters
 from .exact.engines import make_engine
 from .exact.model import QUALITY_STEPS, IntegerModel
 from .exact.quantize import export
-from .exact.types import Coded, Parameters
 from .fork import survive_fork
 from .inputs import (
     Bytes,
@@ -34,12 +33,14 @@ from .inputs import (
     check_rendering,
     check_target,
     split,
+    usable_device,
 )
 from .latents import Latents, grid
 from .limits import MAX_LATENTS, MAX_PIXELS, TILE_PIXELS, check_limit, check_pixels
 from .network.model import Network
 from .network.transforms import Synthesis
-from .prepare import prepare
+from .transforms import run as transforms
+from .transforms.weights import prepare
 
 FAITHFUL = "faithful"
 

@@ -8,7 +8,7 @@ import torch
 
 from mcm_fast import _C
 from mcm_fast.errors import BitstreamError
-from mcm_fast.exact.types import Coded
+from mcm_fast.exact.engine import Coded
 from mcm_fast.limits import MAX_PIXELS, pixels_in_blocks
 
 MAGIC = b"MCM\x1a"

@@ -74,3 +74,11 @@ def as_bytes(stream: Bytes) -> bytes:
     if isinstance(content, bytes | bytearray | memoryview):
         return bytes(content)
     raise ValueError(f"a stream is bytes or a binary file, not {type(content).__name__}")
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """A device that tensors can be made on; ValueError otherwise."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        raise ValueError(f"device {str(device)!r} cannot be used: {error}") from None

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from .exact.types import Parameters
+from .exact.engine import Parameters
 
 BLOCK = 16  # pixels along the side of a latent of y
 

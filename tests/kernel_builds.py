@@ -19,8 +19,9 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from mcm_fast import Codec
-from mcm_fast.kernels import context, gdn, hyper, launch, layer
-from mcm_fast.kernels.sizes import context_sizes, hyper_sizes
+from mcm_fast.exact.cuda import launch
+from mcm_fast.exact.cuda.sizes import context_sizes, hyper_sizes
+from mcm_fast.kernels import context, gdn, hyper, layer
 from mcm_fast.presets import config_of
 
 GEOMETRY = {"height": "*i32", "width": "*i32", "begin": "*i64", "t": "*i32", "capacity": "i32"}
@@ -47,7 +48,7 @@ def kernels(preset: str):
     for width in sorted({stage.width for stage in config.stages}):
         for inverse in (False, True):
             name = f"{'inverse ' * inverse}gdn of {width}"
-            yield name, gdn.gdn, HALVES, {"C": width, "INVERSE": inverse, **launch.GDN}
+            yield name, gdn.gdn, HALVES, {"C": width, "INVERSE": inverse, **gdn.LAUNCH}
 
 
 def build(kernel, types: dict[str, str], settings: dict, machine: int):

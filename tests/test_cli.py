@@ -15,9 +15,9 @@ from PIL import Image
 
 import mcm_fast
 from mcm_fast import container, images, model_file, presets
-from mcm_fast.cli import main
+from mcm_fast.cli.main import main
 from mcm_fast.container import Stream, pack, unpack
-from mcm_fast.exact.types import Coded
+from mcm_fast.exact.engine import Coded
 
 
 class FakeCodec:

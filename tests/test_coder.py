@@ -7,7 +7,7 @@ import torch
 from conftest import GPU
 
 from mcm_fast.errors import BitstreamError
-from mcm_fast.exact.coder import Segments, SymbolTables, decode_symbols, encode_symbols
+from mcm_fast.symbols import Segments, SymbolTables, decode_symbols, encode_symbols
 
 CDF = torch.tensor([0, 100, 16000, 16383, 0, 1, 16383, 0, 8000], dtype=torch.int16)
 START = torch.tensor([0, 4, 7, 9], dtype=torch.int32)

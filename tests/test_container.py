@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mcm_fast import container
 from mcm_fast.container import Stream, pack, unpack
 from mcm_fast.errors import BitstreamError
-from mcm_fast.exact.types import Coded
+from mcm_fast.exact.engine import Coded
 
 MODEL = bytes(range(1, 9))
 STATES = struct.pack("<2I", 65536, 0x12345678)

@@ -9,8 +9,8 @@ from seeds import GOLDEN, small_model
 
 from mcm_fast import BitstreamError, container
 from mcm_fast.errors import caught
+from mcm_fast.exact.engine import Coded
 from mcm_fast.exact.engines import make_engine
-from mcm_fast.exact.types import Coded
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 

@@ -16,13 +16,13 @@ from test_engines import (
 )
 
 from mcm_fast import BitstreamError, Codec
-from mcm_fast.exact import cuda_batch
-from mcm_fast.exact.cuda import CudaEngine
-from mcm_fast.exact.cuda_decode import GRAPH_STEPS, captured
+from mcm_fast.exact.cuda import batch as images
+from mcm_fast.exact.cuda.decode import GRAPH_STEPS, captured
+from mcm_fast.exact.cuda.engine import CudaEngine
+from mcm_fast.exact.cuda.launch import CONTEXT_ALL
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.reference import ReferenceEngine
-from mcm_fast.exact.schedule import steps
-from mcm_fast.kernels.launch import CONTEXT_ALL
+from mcm_fast.exact.wavefront import steps
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -145,7 +145,7 @@ def test_memory_grows_to_the_largest(codec):
     engine = CudaEngine(codec.integers, DEVICE)
     item = items_like(codec, (1, 1, 2.0, 50))[0]
     coded, parameters = codec.engine.encode(*item)
-    batch = cuda_batch.Batch(codec.integers, [(1, 1, 50)], 1)
+    batch = images.Batch(codec.integers, [(1, 1, 50)], 1)
     found = [engine._decoder._wavefront(batch, room) for room in (1, 2**17, 2)]
     assert found[0] is not found[1] is found[2]
     assert_decoded([engine.decode(coded, 1, 1, 50)], [item], [parameters])
@@ -213,7 +213,7 @@ def test_wrong_arguments(codec, engine):
 def test_large_batches_are_cut(codec, engine, monkeypatch):
     items = items_like(codec, *[(1, 1, 2.0, 5000)] * 3)
     expected = [codec.engine.encode(*item) for item in items]
-    monkeypatch.setattr(cuda_batch, "IMAGES", 2)
+    monkeypatch.setattr(images, "IMAGES", 2)
     found = engine.encode_batch(items)
     for (coded, _), (want, _) in zip(found, expected, strict=True):
         assert_same_coded(coded, want)
@@ -226,9 +226,9 @@ def test_large_batches_are_cut(codec, engine, monkeypatch):
 
 @pytest.mark.parametrize("sizes", [[], [3], [3, 3], [1, 9, 1, 1, 1, 1], [9, 9], [1] * 7])
 def test_batches(sizes, monkeypatch):
-    monkeypatch.setattr(cuda_batch, "IMAGES", 3)
-    monkeypatch.setattr(cuda_batch, "POSITIONS", 6)
-    parts = [sizes[part] for part in cuda_batch.in_batches([(1, n, 0) for n in sizes])]
+    monkeypatch.setattr(images, "IMAGES", 3)
+    monkeypatch.setattr(images, "POSITIONS", 6)
+    parts = [sizes[part] for part in images.in_batches([(1, n, 0) for n in sizes])]
     assert sum(parts, []) == sizes
     assert all(len(part) <= 3 and (len(part) == 1 or sum(part) <= 6) for part in parts)
 

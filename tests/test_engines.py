@@ -9,10 +9,10 @@ from conftest import ENGINES, GPU, device_of, noise
 import mcm_fast
 from mcm_fast import BitstreamError, Codec
 from mcm_fast.exact.cpu import CpuEngine
+from mcm_fast.exact.engine import Coded, Parameters
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.model import IntegerModel
 from mcm_fast.exact.reference import ReferenceEngine
-from mcm_fast.exact.types import Coded, Parameters
 
 SIZES = [(1, 1), (1, 65), (63, 64), (65, 1), (257, 513)]
 CPU_THREADS = [1, 2]

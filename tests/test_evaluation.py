@@ -14,15 +14,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mcm_fast import Codec, model_file
+from mcm_fast.cli.eval import evaluate as evaluate_command
+from mcm_fast.evaluation import anchors
+from mcm_fast.evaluation.anchors import ANCHORS
+from mcm_fast.evaluation.float_network import evaluate_float, in_container
+from mcm_fast.evaluation.measure import compare, evaluate
+from mcm_fast.evaluation.report import markdown, to_csv, to_json, write_all
 from mcm_fast.images import read_image, write_image
 from mcm_fast.network.model import Network
 from mcm_fast.presets import config_of
-from mcm_fast.training import anchors
-from mcm_fast.training.anchors import ANCHORS
-from mcm_fast.training.evaluation import compare, evaluate
-from mcm_fast.training.evaluation_cli import evaluate as evaluate_command
-from mcm_fast.training.evaluation_float import evaluate_float, in_container
-from mcm_fast.training.evaluation_report import markdown, to_csv, to_json, write_all
 from mcm_fast.training.export import put_synthesis
 
 for package in ("scipy", "matplotlib", "pytorch_msssim"):
@@ -101,7 +101,7 @@ def test_jpeg_against_jpeg_costs_nothing(result) -> None:
 
 
 def test_lpips_is_measured_where_it_can_be(folder: Path) -> None:
-    from mcm_fast.training.lpips import LPIPS
+    from mcm_fast.evaluation.lpips import LPIPS
 
     if not (DATA / "lpips").is_dir():
         pytest.skip("the weights of LPIPS are not here (../shared/data/lpips)")

@@ -10,8 +10,8 @@ from PIL import Image
 
 import mcm_fast
 from mcm_fast import Codec
-from mcm_fast.prepare import halve
-from mcm_fast.training.metrics import psnr
+from mcm_fast.evaluation.metrics import psnr
+from mcm_fast.transforms.weights import halve
 
 TOLERANCE = 0.02  # dB
 

@@ -6,9 +6,10 @@ import torch
 pytest.importorskip("triton")
 
 from mcm_fast.exact.cpu import CpuEngine
-from mcm_fast.exact.schedule import wavefront
-from mcm_fast.kernels import context, hyper, launch, layer
-from mcm_fast.kernels.packing import PackedModel
+from mcm_fast.exact.cuda import launch
+from mcm_fast.exact.cuda.packing import PackedModel
+from mcm_fast.exact.wavefront import wavefront
+from mcm_fast.kernels import context, hyper, layer
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 QUALITY, HEIGHT, WIDTH = 3333, 2, 5

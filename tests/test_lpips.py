@@ -8,8 +8,8 @@ import torch
 from conftest import DATA, noise
 from PIL import Image
 
+from mcm_fast.evaluation.lpips import _BUILDERS, _WIDTHS, LPIPS
 from mcm_fast.images import read_image
-from mcm_fast.training.lpips import _BUILDERS, _WIDTHS, LPIPS
 
 
 def _write_random(folder: Path, net: str) -> tuple[Path, Path]:

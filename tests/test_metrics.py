@@ -8,8 +8,8 @@ import pytest
 import torch
 from conftest import DATA, noise
 
-from mcm_fast.training import metrics
-from mcm_fast.training.bd_rate import at_equal_rate, bd_rate
+from mcm_fast.evaluation import metrics
+from mcm_fast.evaluation.bd_rate import at_equal_rate, bd_rate
 
 pytest.importorskip("scipy", reason="needs the extra [train]")
 pytest.importorskip("pytorch_msssim", reason="needs the extra [train]")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcm_fast.errors import BitstreamError
-from mcm_fast.exact.cpu import extension
+from mcm_fast.exact.extension import extension
 from mcm_fast.exact.rans import Encoder
 
 LAYOUTS = [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (32, 1), (32, 2), (32, 8), (32, 32)]

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mcm_fast import Codec
-from mcm_fast.exact.cpu import CpuEngine, extension
+from mcm_fast.exact.cpu import CpuEngine
+from mcm_fast.exact.extension import extension
 from mcm_fast.exact.model import IntegerModel
 from mcm_fast.exact.reference import ReferenceEngine
 
@@ -130,7 +131,7 @@ def test_unknown_level():
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_environment_chooses(level):
-    code = "from mcm_fast.exact.cpu import extension; print(extension().simd())"
+    code = "from mcm_fast.exact.extension import extension; print(extension().simd())"
     environment = {**os.environ, "MCM_FAST_SIMD": level}
     found = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True

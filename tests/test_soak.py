@@ -166,7 +166,7 @@ EMPTY = """
 import resource, sys
 import torch, mcm_fast
 from mcm_fast import BitstreamError, container
-from mcm_fast.exact.types import Coded
+from mcm_fast.exact.engine import Coded
 
 codec = mcm_fast.load("small")
 none = torch.zeros(0, dtype=torch.int64)

@@ -6,9 +6,10 @@ from conftest import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcm_fast import Codec, transforms
+from mcm_fast import Codec
 from mcm_fast.presets import CONFIGS, config_of
-from mcm_fast.tiles import analysis_reach, cover, stage_reach, synthesis_reach
+from mcm_fast.transforms import run as transforms
+from mcm_fast.transforms.tiles import analysis_reach, cover, stage_reach, synthesis_reach
 
 SIZES = st.integers(1, 200)
 

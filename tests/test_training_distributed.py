@@ -20,7 +20,7 @@ def test_two_processes_take_the_step_of_one(options, shard, model, tmp_path):
     two = tmp_path / "two"
     torchrun = "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"
     arguments = "--steps", 1, "--quantize-steps", 1, "--warmup", 0, "--read-every", 1
-    command = [sys.executable, *torchrun, "-m", "mcm_fast.training", shard, "--out", two]
+    command = [sys.executable, *torchrun, "-m", "mcm_fast", "train", shard, "--out", two]
     command += [*TINY, *arguments, "--init-from", model]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from training_runs import TINY, picture, run, weights_after
 
 from mcm_fast import Codec, model_file
-from mcm_fast.cli import main
+from mcm_fast.cli.main import main
 from mcm_fast.images import read_image
 from mcm_fast.network.model import Network
 from mcm_fast.presets import CONFIGS

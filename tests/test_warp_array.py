@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from test_warp_coder import CASES, LAYOUTS, TABLES, damaged, is_refused
 from warp_pictures import launch, spread
 
-from mcm_fast.exact.cpu import extension
+from mcm_fast.exact.extension import extension
 from mcm_fast.exact.rans import Encoder
 
 BAD_TABLE = 32

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mcm_fast import model_file
-from mcm_fast.cli import main
+from mcm_fast.cli.main import main
 from mcm_fast.training.config import Options
 from mcm_fast.training.loop import Trainer
 

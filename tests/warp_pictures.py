@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcm_fast.exact.cpu import extension
+from mcm_fast.exact.extension import extension
 from mcm_fast.exact.rans import Encoder
-from mcm_fast.exact.schedule import wavefront
+from mcm_fast.exact.wavefront import wavefront
 
 SLICES, Z_CHANNELS = 3, 4
 STATES, GROUPS = 1024, 32

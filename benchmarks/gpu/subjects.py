@@ -17,13 +17,13 @@ from sampled import QUALITY, draw
 
 import mcm_fast
 from mcm_fast import Codec
-from mcm_fast.exact.coder import SymbolTables, decode_symbols, encode_symbols
 from mcm_fast.exact.cpu import CpuEngine
-from mcm_fast.exact.cuda import CudaEngine
-from mcm_fast.exact.cuda_decode import GRAPH_STEPS, captured
-from mcm_fast.exact.device import launch
-from mcm_fast.exact.schedule import steps
-from mcm_fast.kernels.launch import CONTEXT_STEP
+from mcm_fast.exact.cuda.decode import GRAPH_STEPS, captured
+from mcm_fast.exact.cuda.device import launch
+from mcm_fast.exact.cuda.engine import CudaEngine
+from mcm_fast.exact.cuda.launch import CONTEXT_STEP
+from mcm_fast.exact.wavefront import steps
+from mcm_fast.symbols import SymbolTables, decode_symbols, encode_symbols
 
 
 def machine(plan) -> dict:
@@ -142,7 +142,7 @@ def batches(plan, images) -> list[dict]:
 
 
 def launch_options(plan, images) -> list[dict]:
-    """The step of the wavefront launched in other ways than kernels/launch.py says."""
+    """The step of the wavefront launched in other ways than exact/cuda/launch.py says."""
     chosen, rows = dict(CONTEXT_STEP), []
     try:
         for options in ({}, *plan.options):

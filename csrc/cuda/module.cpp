@@ -1,9 +1,9 @@
 // mcm_fast._CUDA: the same launchers as mcm_fast._C.warp, for memory of a device.
 #include <pybind11/pybind11.h>
 
-#include "../warp_bindings.h"
+#include "../warp/bindings.h"
 
 PYBIND11_MODULE(_CUDA, module) {
-  module.doc() = "The range coder for warps, as CUDA kernels; see csrc/warp_coder.h.";
+  module.doc() = "The range coder for warps, as CUDA kernels; see csrc/warp/launchers.h.";
   mcm::warp::bind_launchers(module);
 }

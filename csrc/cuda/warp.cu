@@ -1,10 +1,10 @@
-// The launchers of warp_coder.h on a device: each body as a kernel on the given stream.
-#include "../warp_array.h"
-#include "../warp_code.h"
-#include "../warp_coder.h"
-#include "../warp_decode.h"
-#include "../warp_encode.h"
-#include "../warp_image.h"
+// The launchers of warp/launchers.h on a device: each body as a kernel on the given stream.
+#include "../warp/array.h"
+#include "../warp/decode.h"
+#include "../warp/encode.h"
+#include "../warp/image.h"
+#include "../warp/launchers.h"
+#include "../warp/segments.h"
 #include "launch.h"
 
 namespace mcm::warp {

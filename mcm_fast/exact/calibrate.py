@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .engine import Parameters
 from .model import IntegerModel
 from .tables import REACH
-from .types import Parameters
 
 
 def count_symbols(model: IntegerModel, y: Tensor, parameters: Parameters) -> Tensor:

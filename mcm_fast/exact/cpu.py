@@ -1,32 +1,22 @@
-"""The C++ engine: csrc/ behind the interface of `types.Engine`. Tensors and arrays share memory."""
+"""The C++ engine: csrc/ behind `engine.Engine`. Tensors and arrays share memory."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import BitstreamError, caught
+from .engine import Coded, Parameters
+from .extension import extension
 from .model import IntegerModel
-from .types import Coded, Parameters
-
-
-def extension() -> ModuleType:
-    """`mcm_fast._C`. Raises ImportError with the command that builds it."""
-    try:
-        return importlib.import_module("mcm_fast._C")
-    except ImportError as error:
-        message = f"the C++ engine cannot be loaded ({error}); build it with `pip install .`"
-        raise ImportError(message) from error
 
 
 class CpuEngine:
-    """See `types.Engine`.
+    """See `engine.Engine`.
 
     Args:
         threads: how many to use; by default as many as torch does.

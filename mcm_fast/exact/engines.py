@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from .engine import Engine
 from .model import IntegerModel
-from .types import Engine
 
 NAMES = ("reference", "cpu", "cuda")
 
@@ -24,7 +24,7 @@ def make_engine(
     if name is None:
         name = "cuda" if torch.device(device).type == "cuda" else "cpu"
     if name == "cuda":
-        from .cuda import CudaEngine
+        from .cuda.engine import CudaEngine
 
         return CudaEngine(model, device)
     if name == "cpu":

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import BitstreamError, caught
+from .engine import Coded, Parameters
 from .model import CONTEXTS, LIMIT, SHIFT, IntegerModel
 from .rans import Decoder, Encoder
-from .schedule import wavefront
-from .types import Coded, Parameters
+from .wavefront import wavefront
 
 Layers = dict[str, tuple[Tensor, Tensor, Tensor]]  # weight [O, inputs], multiplier, bias [O]
 
@@ -178,7 +178,7 @@ class _Reader:
 
 
 class ReferenceEngine:
-    """See `types.Engine`."""
+    """See `engine.Engine`."""
 
     def __init__(self, model: IntegerModel):
         self.model, self.tables = model, Tables(model)

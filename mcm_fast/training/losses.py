@@ -48,7 +48,7 @@ class Objective(nn.Module):
         self.top = config.levels - 1
         self.perceptual: nn.Module | None = None
         if options.alpha > 0:
-            from .lpips import LPIPS
+            from ..evaluation.lpips import LPIPS
 
             self.perceptual = LPIPS(options.lpips)
         self._latents: Tensor | None = None

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..evaluation.metrics import need
 from ..images import write_image
 from ..network.model import Network
-from .metrics import need
 
 _CROPS = 6
 

@@ -1,0 +1,215 @@
+// Encoding on warps: from visits to segments (warp/launchers.h says what is what). Three launches:
+//
+//   code_first      with 32 states, one warp an image
+//   code_chosen     with as many as the size of that can afford, one warp a group
+//   gather_group    all segments, one behind the other
+//
+// A warp fetches what it codes some rounds ahead: memory is slower than the coder.
+#pragma once
+
+#include "../rans.h"
+#include "launchers.h"
+#include "tables.h"
+#include "warp.h"
+#include "writer.h"
+
+namespace mcm::warp {
+
+constexpr int kAhead = 4;  // rounds
+
+// A visit, as one word: start in bits 0..13, frequency - 1 in 14..27, escape in 31.
+constexpr uint32_t kEscapeBit = 1u << 31;
+
+MCM_BODY uint32_t visit_of(const Entry& entry, const Table& table) {
+  return entry.start | (entry.next - entry.start - 1) << kSymbolBits |
+         (entry.number == table.escape ? kEscapeBit : 0);
+}
+
+// Which visits a group has: numbers first + lane + round * states, below `count`.
+struct Rounds {
+  int64_t first, states, count;
+  int32_t lanes;
+
+  MCM_BODY Rounds(int64_t group, int32_t lanes, int64_t groups, int64_t count)
+      : first(group * lanes), states(lanes * groups), count(count), lanes(lanes) {}
+
+  MCM_BODY int64_t size() const { return (count + states - 1) / states; }
+  MCM_BODY int64_t capacity() const { return 2 * lanes * size(); }  // words of the group
+  MCM_BODY int64_t visit(int64_t round, int lane) const { return first + lane + round * states; }
+  MCM_BODY bool active(int64_t round, int lane) const {
+    return lane < lanes && round >= 0 && visit(round, lane) < count;
+  }
+};
+
+// What a warp needs for some rounds.
+template <class Fetched>
+struct Batch {
+  PerLane<Fetched> fetched[kAhead];
+
+  template <class Source>
+  MCM_BODY void fetch(const Warp& warp, const Source& source, const Rounds& rounds, int64_t round) {
+    MCM_UNROLL for (int k = 0; k < kAhead; ++k) {
+      warp.each([&](int lane) {
+        fetched[k][lane] = Fetched{};
+        if (!rounds.active(round + k, lane)) return;
+        fetched[k][lane] = source.fetch(rounds.visit(round + k, lane));
+      });
+    }
+  }
+};
+
+// What to put in one round.
+template <class Source, class Fetched>
+MCM_BODY void look_up_puts(const Warp& warp, const Source& source, const Rounds& rounds,
+                           int64_t round, const PerLane<Fetched>& fetched, Puts& puts) {
+  warp.each([&](int lane) {
+    puts.frequency[lane] = 0;
+    puts.escape[lane] = false;
+    if (!rounds.active(round, lane)) return;
+    const uint32_t visit = source.visit(fetched[lane]);
+    puts.start[lane] = rans_slot(visit, kSymbolBits);
+    puts.frequency[lane] = rans_slot(visit >> kSymbolBits, kSymbolBits) + 1;
+    puts.reciprocal[lane] = reciprocal_of(puts.frequency[lane]);
+    puts.escape[lane] = (visit & kEscapeBit) != 0;
+    puts.raw[lane] = static_cast<uint16_t>(fetched[lane].value);
+  });
+}
+
+// All visits of a group, the last round first.
+template <class Source>
+MCM_BODY void put_rounds(const Warp& warp, const Source& source, const Rounds& rounds,
+                         GroupWriter& writer) {
+  Batch<typename Source::Fetched> next;
+  int64_t round = (rounds.size() - 1) / kAhead * kAhead;
+  next.fetch(warp, source, rounds, round);
+  for (; round >= 0; round -= kAhead) {
+    Puts puts[kAhead];
+    MCM_UNROLL for (int k = 0; k < kAhead; ++k) {
+      look_up_puts(warp, source, rounds, round + k, next.fetched[k], puts[k]);
+    }
+    next.fetch(warp, source, rounds, round - kAhead);
+    MCM_UNROLL for (int k = kAhead - 1; k >= 0; --k) writer.put(warp, puts[k]);
+  }
+}
+
+// The visits of one image.
+struct VisitSource {
+  struct Fetched {
+    uint32_t visit = 0;
+    uint16_t value = 0;
+  };
+  const uint32_t* visits;
+  const uint16_t* raw;
+
+  MCM_BODY Fetched fetch(int64_t i) const { return {load(visits + i), load(raw + i)}; }
+  MCM_BODY uint32_t visit(const Fetched& fetched) const { return fetched.visit; }
+};
+
+// One group of one image, and where it is written.
+struct CodedGroup {
+  int64_t image, first;
+  int32_t group, lanes, groups;
+  Rounds rounds;
+
+  MCM_BODY CodedGroup(const Encoding& e, int64_t image, int32_t group, int32_t states)
+      : image(image),
+        first(e.latent_at[image]),
+        group(group),
+        lanes(states < kLanes ? states : kLanes),
+        groups(states < kLanes ? 1 : states / kLanes),
+        rounds(group, lanes, groups, e.visit_count[image]) {}
+
+  // Where the group's words end. All groups of an image have room for 2 words a visit and lane.
+  MCM_BODY uint16_t* words_end(const Encoding& e) const {
+    return e.words + 2 * first + 2 * kStates * image + (group + 1) * rounds.capacity();
+  }
+  MCM_BODY uint32_t* states(const Encoding& e) const {
+    return e.states + image * kStates + group * lanes;
+  }
+
+  // Returns how many words there are.
+  MCM_BODY int32_t code(const Warp& warp, const Encoding& e) const {
+    GroupWriter writer;
+    writer.open(warp, words_end(e));
+    put_rounds(warp, VisitSource{e.visits + first, e.raw + first}, rounds, writer);
+    warp.each([&](int lane) {
+      if (lane < lanes) states(e)[lane] = writer.states()[lane];
+    });
+    return static_cast<int32_t>(writer.count());
+  }
+};
+
+// The number of states that the first coding of an image can afford.
+MCM_BODY int32_t chosen_states(const Encoding& e, int64_t image) {
+  return states_for(4 * kLanes + 2 * int64_t{e.first_words[image]});
+}
+
+template <class Block>
+MCM_BODY void code_first(const Block& block, const Encoding& e) {
+  const CodedGroup group(e, block.number(), 0, kLanes);
+  block.each_warp([&](const Warp& warp) {
+    const int32_t words = group.code(warp, e);
+    warp.once([&] { e.first_words[group.image] = words; });
+  });
+}
+
+// One block for each possible group of each image.
+template <class Block>
+MCM_BODY void code_chosen(const Block& block, const Encoding& e) {
+  const int64_t image = block.number() / kGroups;
+  const int32_t number = block.number() % kGroups, states = chosen_states(e, image);
+  const CodedGroup group(e, image, number, states);
+  block.each_warp([&](const Warp& warp) {
+    int32_t words = e.first_words[image];
+    if (number < group.groups && states != kLanes) words = group.code(warp, e);
+    warp.once([&] {
+      const int32_t size = 2 * group.lanes + words;
+      e.segment_size[block.number()] = number < group.groups ? size : 0;
+      if (number != 0) return;
+      e.lanes[image] = group.lanes;
+      e.groups[image] = group.groups;
+    });
+  });
+}
+
+// One of `warps` writes its part of a segment: the states of the lanes, then `count` words.
+MCM_BODY void gather_segment(const Warp& warp, int warps, const uint32_t* states, int32_t lanes,
+                             const uint16_t* words, int32_t count, uint16_t* segment) {
+  warp.each([&](int lane) {
+    if (warp.number() == 0 && lane < lanes) {
+      segment[2 * lane] = static_cast<uint16_t>(states[lane]);
+      segment[2 * lane + 1] = static_cast<uint16_t>(states[lane] >> 16);
+    }
+    for (int32_t i = warp.number() * kLanes + lane; i < count; i += warps * kLanes) {
+      segment[2 * lanes + i] = words[i];
+    }
+  });
+}
+
+// The sum of the first `count` of some sizes.
+MCM_BODY int64_t sum_of_first(const Warp& warp, const int32_t* sizes, int64_t count) {
+  int64_t total = 0;
+  for (int64_t first = 0; first < count; first += kLanes) {
+    PerLane<uint32_t> some;
+    warp.each([&](int lane) {
+      some[lane] = first + lane < count ? static_cast<uint32_t>(sizes[first + lane]) : 0;
+    });
+    total += warp.sum(some);
+  }
+  return total;
+}
+
+template <class Block>
+MCM_BODY void gather_group(const Block& block, const Encoding& e) {
+  const int64_t image = block.number() / kGroups;
+  const CodedGroup group(e, image, block.number() % kGroups, chosen_states(e, image));
+  if (group.group >= group.groups) return;
+  const int32_t words = e.segment_size[block.number()] - 2 * group.lanes;
+  block.each_warp([&](const Warp& warp) {
+    const int64_t at = sum_of_first(warp, e.segment_size, block.number());
+    gather_segment(warp, block.warps(), group.states(e), group.lanes, group.words_end(e) - words,
+                   words, e.payload + at);
+  });
+}
+
+}  // namespace mcm::warp

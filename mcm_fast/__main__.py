@@ -1,0 +1,8 @@
+"""`python -m mcm_fast`: the same as `mcm-fast`."""
+
+import sys
+
+from .cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Sources = Annotated[list[str], typer.Argument(metavar="IN", help="Files, a folder, or -")]
+Destination = Annotated[str, typer.Argument(metavar="OUT", help="A file, a folder, or -")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+MaxPixels = Annotated[int, typer.Option(help="Refuse larger images.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]

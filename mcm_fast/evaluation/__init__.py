@@ -1,0 +1,1 @@
+"""Rate, distortion and reports over folders of images."""

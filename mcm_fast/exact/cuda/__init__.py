@@ -1,0 +1,1 @@
+"""The CUDA engine: Triton kernels and the range coder's launchers, from the host side."""

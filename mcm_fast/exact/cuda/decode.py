@@ -1,0 +1,232 @@
+"""Decoding on a device: segments -> latents, all images of a batch on one wavefront.
+
+Everything the host knows goes there in one copy. The steps of the wavefront are launches of a CUDA
+graph, each some steps of all images: t advances on the device, and an image that is done, or an
+empty place, costs an early exit. So one graph serves every batch that its memory has room for. What
+comes back, and is waited for, is one number an image: what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import BitstreamError, caught
+from ..engine import Coded, Parameters
+from ..model import IntegerModel
+from .batch import GROUPS, STATES, Batch, check_size, starts
+from .device import launch, send, sent_size
+from .launch import CONTEXT_STEP
+from .layers import Arrays, Layers
+from .sizes import power_of_two
+
+GRAPH_STEPS = 16  # of one launch; those that the last one has too many are early exits
+KEPT = 8  # wavefronts
+Item = tuple[Coded, int, int, int]  # and y's height and width, quality
+Decoded = tuple[Tensor, Tensor, Parameters]
+
+_WRONG = {  # csrc/warp/launchers.h
+    1: "the coder's final states are wrong",
+    2: "there are too many words, or too few",
+    4: "an exception belongs to a latent that is coded",
+    8: "a segment is too short for its lanes, or there are no such lanes",
+}
+
+
+class Decoder:
+    """`tables`: what the coder's launchers are told of them."""
+
+    def __init__(self, model: IntegerModel, layers: Layers, tables: Arrays):
+        self.model, self.layers, self.tables = model, layers, tables
+        self._kept: OrderedDict[tuple[int, int], Wavefront] = OrderedDict()
+
+    def decode(self, items: Sequence[Item]) -> list[Decoded | BitstreamError]:
+        """`Engine.decode_batch`."""
+        errors = [caught(_check, self.model, *item) for item in items]
+        good = [item for item, error in zip(items, errors, strict=True) if error is None]
+        found = iter(self._decode(good) if good else ())
+        return [next(found) if error is None else error for error in errors]
+
+    def _decode(self, items: Sequence[Item]) -> list[Decoded | BitstreamError]:
+        sizes = [size for _, *size in items]
+        batch = Batch(self.model, sizes, power_of_two(len(items)))
+        arrays = arrays_of(batch, [coded for coded, *_ in items])
+        return self._wavefront(batch, sent_size(arrays)).decode(batch, arrays)
+
+    def _wavefront(self, batch: Batch, size: int) -> Wavefront:
+        """One with enough memory. Those of one grid replace each other as batches grow."""
+        grid = len(batch.area), power_of_two(-(-batch.widest // CONTEXT_STEP["TILE"]))
+        room = power_of_two(max(batch.positions, 2**11)), power_of_two(max(size, 2**16))
+        kept = self._kept.pop(grid, None)
+        if kept is None or not kept.has_room(*room):
+            room = room if kept is None else map(max, room, kept.room)
+            kept = Wavefront(self, *grid, *room)
+        self._kept[grid] = kept
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return kept
+
+
+class Wavefront:
+    """Memory for a batch, and the graph that decodes what is put there.
+
+    Args:
+        images: places for them, many of which may be empty.
+        tiles: of the positions that a slice of an image has in one step.
+        positions: of y, of all images.
+        size: bytes of what is sent to the device.
+    """
+
+    def __init__(self, decoder: Decoder, images: int, tiles: int, positions: int, size: int):
+        model, self.layers = decoder.model, decoder.layers
+        self.device, empty = self.layers.device, self.layers.empty
+        self.z_channels, self.room = model.hyper_latent, (positions, size)
+        capacity = self.layers.step_capacity(tiles)
+        self.arrays = self.layers.fields(positions)
+        self.picks = self.layers.picks(images * capacity)
+        self.affine = self.layers.affine(images)
+        latents = positions * (model.latent + model.hyper_latent)
+        self.differences = empty(latents, dtype=torch.int16)
+        self.memory = empty(size, dtype=torch.uint8)
+        self.on = send(arrays_of(Batch(model, [], images), []), self.device, self.memory)
+        self.coder = {name: empty(images) for name in ("visit", "t", "unused", "error")}
+        self.fields = {
+            "images": images,
+            "slices": model.slices,
+            "slice_channels": model.latent // model.slices,
+            "z_channels": model.hyper_latent,
+            "capacity": capacity,
+            **decoder.tables,
+            **self.on,
+            **self.coder,
+            "states": empty(images, STATES),
+            "cursor": empty(images, GROUPS),
+            **dict(zip(("tables", "bases", "places"), self.picks, strict=True)),
+            "y": self.arrays[0],
+            "z": 0,
+            "differences": self.differences,
+        }
+        self.graph = captured(self._step, self.device) if self.device.type == "cuda" else None
+
+    def has_room(self, positions: int, size: int) -> bool:
+        return positions <= self.room[0] and size <= self.room[1]
+
+    def decode(self, batch: Batch, arrays: dict[str, np.ndarray]) -> list[Decoded | BitstreamError]:
+        """`arrays`: `arrays_of` the batch."""
+        on = send(arrays, self.device, self.memory)  # at the places of self.on
+        z = self.layers.empty(batch.z_positions * self.z_channels, dtype=torch.int16)
+        fields = self.fields | {"z": z}
+        if len(on["exception_at"]):
+            self.differences[: int(batch.latents.sum())].zero_()
+            self.differences.index_copy_(0, on["exception_at"], on["exception_difference"])
+        launch(self.device, "begin", fields)
+        launch(self.device, "decode_z", fields)
+        self.layers.affine_at(on["quality"], self.affine)
+        self.layers.hyper_synthesis(z, batch, on, self.affine, self.arrays[1])
+        self._advance(batch.steps)
+        launch(self.device, "finish", fields)
+        return self._found(batch, z)
+
+    def _advance(self, steps: int) -> None:
+        """At least so many steps of every image."""
+        if self.graph is None:
+            for _ in range(steps):
+                self._step()
+        else:
+            for _ in range(0, steps, GRAPH_STEPS):
+                self.graph.replay()
+
+    def _step(self) -> None:
+        self._context()
+        launch(self.device, "decode_step", self.fields)
+
+    def _context(self) -> None:
+        """What is known -> tables and bases of the next latents."""
+        self.layers.context_step(self.arrays, self.picks, self.on, self.coder["t"], self.affine)
+
+    def _found(self, batch: Batch, z: Tensor) -> list[Decoded | BitstreamError]:
+        """Copies of what was decoded, or what is wrong with it. Waits."""
+        fields = [t[: batch.positions].clone() for t in self.arrays]
+        y, hyper, mu, indexes = map(batch.planar, fields)
+        errors = self.coder["error"].tolist()
+        said = map(Parameters, mu, indexes, hyper)
+        rows = zip(errors, y, batch.planar_z(z), said, strict=False)
+        return [_error(bits) if bits else tuple(decoded) for bits, *decoded in rows]
+
+
+def captured(step: Callable[[], None], device: torch.device) -> torch.cuda.CUDAGraph:
+    """Some steps as a graph."""
+    step()  # compiles and loads the kernels, which a capture must not do
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+    with torch.cuda.stream(stream):
+        graph.capture_begin(capture_error_mode="thread_local")  # others may go on meanwhile
+        try:
+            for _ in range(GRAPH_STEPS):
+                step()
+        finally:
+            graph.capture_end()
+    return graph
+
+
+def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
+    """What is sent to the device. Only the sizes of the last three depend on the images."""
+    places = len(batch.area)
+    lanes, groups, exceptions = np.zeros((3, places), np.int32)
+    sizes = np.zeros((places, GROUPS), np.int32)  # of segments, in words of 16 bits
+    for b, one in enumerate(coded):
+        lanes[b], groups[b], exceptions[b] = one.lanes, one.groups, len(one.exception_indexes)
+        sizes[b, : one.groups] = [len(segment) // 2 for segment in one.segments]
+    words = b"".join(segment for one in coded for segment in one.segments)
+    at = starts(batch.latents * (exceptions > 0))[:-1]
+    indexes = [_places(batch, b, one.exception_indexes) + at[b] for b, one in enumerate(coded)]
+    differences = [one.exception_differences.numpy() for one in coded]
+    return {
+        **batch.arrays,
+        "lanes": lanes,
+        "groups": groups,
+        "exceptions": exceptions,
+        "difference_at": np.where(exceptions > 0, at, -1),
+        "segment_at": starts(sizes.ravel())[:-1].reshape(sizes.shape),
+        "segment_size": sizes,
+        "payload": np.frombuffer(words + b"\0\0", np.int16),  # never empty: it has an address
+        "exception_at": np.concatenate([np.empty(0, np.int64), *indexes]),
+        "exception_difference": np.concatenate([np.empty(0, np.int16), *differences]),
+    }
+
+
+def _places(batch: Batch, b: int, indexes: Tensor) -> np.ndarray:
+    """Where the differences of exceptions lie: y is planar in a stream, but not here."""
+    height, width, _ = batch.sizes[b]
+    area, z_area = height * width, int(batch.z_area[b])
+    z_latents = batch.z_channels * z_area
+    rest = indexes.numpy() - z_latents
+    y = rest % area * batch.channels + rest // area
+    return np.where(rest < 0, rest, y) + z_latents
+
+
+def _check(model: IntegerModel, coded: Coded, height: int, width: int, quality: int) -> None:
+    """What the host can see of damage. Raises BitstreamError."""
+    try:
+        check_size(model, height, width, quality)
+    except ValueError as error:
+        raise BitstreamError(str(error)) from None
+    if len(coded.segments) != coded.groups or not 1 <= coded.groups <= GROUPS:
+        raise BitstreamError(f"{len(coded.segments)} segments for {coded.groups} groups")
+    if any(len(segment) % 2 for segment in coded.segments):
+        raise BitstreamError("a segment ends within a word")
+    size = model.latent * height * width + model.hyper_latent * -(-height // 4) * -(-width // 4)
+    indexes = coded.exception_indexes
+    edges = torch.cat((indexes.new_tensor([-1]), indexes, indexes.new_tensor([size])))
+    if (edges.diff() <= 0).any() or not coded.exception_differences.all():
+        raise BitstreamError("the exceptions are not in order")
+
+
+def _error(bits: int) -> BitstreamError:
+    """What is wrong, as decode's kernels say it."""
+    first = bits & -bits
+    assert first in _WRONG, f"error {bits}: the wavefront was too short"
+    return BitstreamError(f"damaged stream: {_WRONG[first]}")

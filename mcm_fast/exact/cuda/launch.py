@@ -1,0 +1,15 @@
+"""How each kernel is launched: `kernel[grid](*arguments, sizes=sizes, **CONTEXT_STEP)`.
+
+TILE (or BLOCK) is what a program computes of its grid's first axis; the rest are Triton's own
+options. With them no kernel of a preset keeps anything in local memory on sm_80 or sm_90
+(`tests/test_kernels_build.py`). `maxnreg` says that more registers are welcome: left alone, ptxas
+makes room for more blocks on a processor and spills.
+"""
+
+from __future__ import annotations
+
+# A step has few positions: the fewest that a product takes, and many threads to fetch weights.
+CONTEXT_STEP = {"TILE": 16, "num_warps": 8, "maxnreg": 255}
+CONTEXT_ALL = {"TILE": 32, "num_warps": 8, "maxnreg": 255}
+HYPER_LAYER = {"TILE": 32, "num_warps": 4}
+AFFINE_AT = {"BLOCK": 256, "num_warps": 4}

@@ -1,0 +1,133 @@
+"""The range coder alone, on the device of the tensors: integers, each with a table of its own.
+
+FORMAT.md, sections 5 and 6, say what is coded. Equal arguments give equal bytes on every device.
+The CPU's own coder (`csrc/coder.h`) knows up to 32 groups, as many as a stream has; the warp coder
+(`csrc/warp/array.h`), kernels on a GPU and loops on the CPU, knows 8192.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import BitstreamError
+from .exact.cuda.device import current, launch, launchers
+from .exact.extension import extension
+
+STREAM_GROUPS = 32
+_BAD_TABLE = 32  # csrc/warp/launchers.h
+
+
+@dataclasses.dataclass(frozen=True)
+class Segments:
+    """What was coded: for each group its lanes' states, then its words; one after the other."""
+
+    lanes: int  # of a group: a power of two up to 32
+    groups: int  # a power of two up to 8192; 1 unless there are 32 lanes
+    sizes: Tensor  # int32 [groups], in units of 16 bits
+    payload: Tensor  # int16 [sum of sizes]
+
+
+class SymbolTables:
+    """Cumulative frequency tables on one device.
+
+    Args:
+        cdf, start, minimum: int16, int32, int32; FORMAT.md, section 2, of these tables alone.
+        device: where symbols are coded.
+
+    Raises:
+        ValueError: a table is unsound.
+        ImportError: the extension for the device has not been built.
+    """
+
+    def __init__(self, cdf: Tensor, start: Tensor, minimum: Tensor, device: str = "cpu"):
+        self.device, self.count = torch.device(device), len(minimum)
+        self.arrays = tuple(tensor.cpu().numpy() for tensor in (cdf, start, minimum))
+        blob = extension().warp.pack_tables(*self.arrays, 0, self.count)
+        launchers(self.device)
+        self.blob = torch.from_numpy(blob).to(self.device)
+
+
+def encode_symbols(
+    tables: SymbolTables, values: Tensor, numbers: Tensor, lanes: int = 32, groups: int = 1
+) -> Segments:
+    """Code values[i] (int16 [n]) under table numbers[i] (int32 [n]). Each lane costs 4 bytes.
+
+    Raises ValueError for a number or a layout that there is not, and for other types or shapes.
+    """
+    values, numbers = _checked(tables, values, torch.int16), _checked(tables, numbers, torch.int32)
+    if values.shape != numbers.shape:
+        raise ValueError(f"{len(values)} values, but {len(numbers)} numbers of tables")
+    if _fits_cpu(tables, groups):
+        found = extension().encode_symbols(
+            *tables.arrays, values.numpy(), numbers.numpy(), lanes, groups
+        )
+        sizes = torch.tensor([len(segment) // 2 for segment in found], dtype=torch.int32)
+        payload = torch.from_numpy(np.frombuffer(b"".join(found), np.int16).copy())
+        return Segments(lanes, groups, sizes, payload)
+    states = max(1, lanes * groups)  # what is no layout, the launcher refuses
+    words = 2 * -(-len(values) // states) * states
+    payload, sizes = values.new_empty(words + 2 * states), numbers.new_empty(states)[:groups]
+    _launch(
+        "encode_array",
+        tables,
+        {"lanes": lanes, "groups": groups, "values": values, "numbers": numbers}
+        | {"payload": payload, "segment_size": sizes, "segment_at": sizes.long()}
+        | {"words": values.new_empty(words), "states": numbers.new_empty(states)},
+    )
+    return Segments(lanes, groups, sizes, payload[: int(sizes.sum())])
+
+
+def decode_symbols(tables: SymbolTables, segments: Segments, numbers: Tensor) -> Tensor:
+    """The values, int16 [n]. Waits for the device.
+
+    Raises BitstreamError for damaged segments, ValueError as `encode_symbols` does.
+    """
+    numbers, lanes, groups = _checked(tables, numbers, torch.int32), segments.lanes, segments.groups
+    payload = _checked(tables, segments.payload, torch.int16)
+    sizes = _checked(tables, segments.sizes, torch.int32)
+    ends = sizes.long().cumsum(0)
+    if len(sizes) != groups or (sizes < 0).any() or int(sizes.sum()) != len(payload):
+        raise BitstreamError("the sizes of the segments do not add up")
+    if _fits_cpu(tables, groups):
+        found = [part.tobytes() for part in np.split(payload.numpy(), ends[:-1].tolist())]
+        values = extension().decode_symbols(*tables.arrays, found, numbers.numpy(), lanes, groups)
+        return torch.from_numpy(values)
+    values = torch.empty_like(numbers, dtype=torch.int16)
+    _launch(
+        "decode_array",
+        tables,
+        {"lanes": lanes, "groups": groups, "values": values, "numbers": numbers}
+        | {"payload": payload, "segment_size": sizes, "segment_at": ends - sizes}
+        | {"words": 0, "states": 0},
+    )
+    return values
+
+
+def _fits_cpu(tables: SymbolTables, groups: int) -> bool:
+    return tables.device.type == "cpu" and groups <= STREAM_GROUPS
+
+
+def _checked(tables: SymbolTables, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """It, contiguous. Raises ValueError unless it is such a vector on the tables' device."""
+    if tensor.dtype != dtype or tensor.dim() != 1 or tensor.device != tables.blob.device:
+        raise ValueError(
+            f"expected a vector of {dtype} on {tables.blob.device}, not {tensor.dtype} "
+            f"{tuple(tensor.shape)} on {tensor.device}"
+        )
+    return tensor.contiguous()
+
+
+def _launch(name: str, tables: SymbolTables, fields: dict[str, int | Tensor]) -> None:
+    """Runs it on the tables' device and its current stream, and waits for the error."""
+    error, blob = torch.zeros(1, dtype=torch.int32, device=tables.device), tables.blob
+    fields |= {"count": len(fields["numbers"]), "tables": blob, "tables_size": len(blob)}
+    with current(tables.device):
+        launch(tables.device, name, fields | {"tables_count": tables.count, "error": error})
+    if int(error) & _BAD_TABLE:
+        raise ValueError(f"a table's number is not in 0..{tables.count - 1}")
+    if int(error):
+        raise BitstreamError("the coded symbols are damaged")

@@ -1,0 +1,103 @@
+"""The two transforms over whole images, one tile after another (see `tiles`)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ..exact.engine import Parameters
+from ..latents import BLOCK, Latents, grid
+from ..network.blocks import pad_edges
+from ..network.config import Config
+from ..network.model import Network
+from ..network.transforms import Down, Synthesis, Through, Up, at_once
+from .tiles import Span, analysis_reach, cover, stage_reach, synthesis_reach
+from .weights import LAYOUT
+
+# Samples of a stage that are computed at once on a CPU. What is larger, malloc takes from the
+# system anew each time (32 MiB), and touching new pages costs a quarter of the decoder's time.
+PIECE = 7 * 2**20
+
+
+@torch.inference_mode()
+def analysis(
+    network: Network, image: Tensor, transposed: bool, tile_pixels: int, device: torch.device
+) -> Tensor:
+    """Image (3, H, W), uint8 or float in [0, 1] -> features (1, M, h, w) before the gain unit."""
+    size = grid(image.shape[2], image.shape[1], transposed)
+    image = image.transpose(1, 2) if transposed else image
+    features = torch.empty(1, network.config.latent, *size, device=device)
+    reach = analysis_reach(network.config)
+    for rows, columns in cover(*size, tile_pixels // BLOCK**2, reach):
+        pixels = image[None, :, rows.seen(BLOCK), columns.seen(BLOCK)]
+        pixels = _as_input(pixels.to(device, memory_format=LAYOUT))
+        found = network.analysis(pixels, _through(network.config, device))
+        kept = found[:, :, rows.inner(), columns.inner()]
+        features[:, :, rows.kept(), columns.kept()] = kept
+    return features
+
+
+def _as_input(pixels: Tensor) -> Tensor:
+    """Pixels (1, 3, H, W) as the network takes them: float in [0, 1], in whole blocks."""
+    height, width = pixels.shape[2:]
+    pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+    return pad_edges(pixels, 0, -width % BLOCK, 0, -height % BLOCK)
+
+
+@torch.inference_mode()
+def synthesis(
+    network: Network,
+    rendering: Synthesis,
+    latents: Latents,
+    parameters: Parameters,
+    level: Tensor,
+    tile_pixels: int,
+) -> Tensor:
+    """Latents and what the entropy model says of them -> image, uint8 (3, H, W), on `level`'s
+    device."""
+    image = torch.empty(3, latents.height, latents.width, dtype=torch.uint8, device=level.device)
+    canvas = image.transpose(1, 2) if latents.transposed else image
+    tensors = latents.y, parameters.mu, parameters.indexes, parameters.hyper
+    reach = synthesis_reach(network.config)
+    in_pieces = partial(rendering, through=_through(network.config, level.device))
+    for rows, columns in cover(*latents.y.shape[1:], tile_pixels // BLOCK**2, reach):
+        parts = (t[None, :, rows.seen(), columns.seen()] for t in tensors)
+        floats = (t.to(level.device, torch.float32, memory_format=LAYOUT) for t in parts)
+        y, mu, index, hyper = floats
+        found = network.render(y, mu / 16, index, hyper / 16, level, in_pieces)[0]
+        _place(found[:, rows.inner(BLOCK), columns.inner(BLOCK)], canvas, rows, columns)
+    return image
+
+
+def _place(pixels: Tensor, canvas: Tensor, rows: Span, columns: Span) -> None:
+    """What a tile answers for, rounded to levels. Its last block may reach beyond the image."""
+    target = canvas[:, rows.kept(BLOCK), columns.kept(BLOCK)]
+    pixels = pixels[:, : target.shape[1], : target.shape[2]]
+    target.copy_(pixels.float().mul_(255).round_().clamp_(0, 255))
+
+
+def _through(config: Config, device: torch.device) -> Through:
+    """How a stage is run on a device: on a CPU a big one is cut into tiles of its own, which
+    overlap far less than those of a whole transform."""
+    if device.type != "cpu":
+        return at_once
+
+    def in_pieces(stage: Down | Up, x: Tensor) -> Tensor:
+        down, conv = isinstance(stage, Down), stage.conv
+        before, after = (stage.factor, 1) if down else (1, stage.factor)
+        area = PIECE // (conv.out_channels if down else conv.in_channels)
+        height, width = (side // before for side in x.shape[2:])
+        tiles = cover(height, width, area, stage_reach(len(stage.blocks), config, down))
+        if len(tiles) == 1:
+            return stage(x)
+        shape = len(x), conv.out_channels // after**2, height * after, width * after
+        out = torch.empty(shape, dtype=x.dtype, memory_format=LAYOUT)
+        for rows, columns in tiles:
+            found = stage(x[:, :, rows.seen(before), columns.seen(before)])
+            kept = found[:, :, rows.inner(after), columns.inner(after)]
+            out[:, :, rows.kept(after), columns.kept(after)] = kept
+        return out
+
+    return in_pieces
