@@ -21,7 +21,7 @@ from .container import Stream
 from .errors import BitstreamError
 from .exact.engine import Coded, Parameters
 from .exact.engines import make_engine
-from .exact.model import QUALITY_STEPS, IntegerModel
+from .exact.model import IntegerModel
 from .exact.quantize import export
 from .fork import survive_fork
 from .inputs import (
@@ -36,7 +36,7 @@ from .inputs import (
     usable_device,
 )
 from .latents import Latents, grid
-from .limits import MAX_LATENTS, MAX_PIXELS, TILE_PIXELS, check_limit, check_pixels
+from .limits import MAX_LATENTS, MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS, check_limit, check_pixels
 from .network.model import Network
 from .network.transforms import Synthesis
 from .transforms import run as transforms

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import torch
 from torch import Tensor
 
-from .exact.model import QUALITY_STEPS
-from .network.transforms import Synthesis
+from .limits import QUALITY_STEPS
+
+if TYPE_CHECKING:
+    from .network.transforms import Synthesis
 
 Images = Tensor | Sequence[Tensor]  # one, or a batch
 Bytes = bytes | bytearray | memoryview | BinaryIO  # what a stream may come as

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MAX_PIXELS = 2**28  # of an image that is compressed or decompressed, unless the caller says
 TILE_PIXELS = 2**24  # of an image that is transformed in one piece, unless the caller says
+QUALITY_STEPS = 10000  # a quality in hundredths is 0 .. QUALITY_STEPS
 MAX_LATENTS = 2**32 - 1  # an exception names a latent in 32 bits
 
 

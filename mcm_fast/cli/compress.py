@@ -27,12 +27,13 @@ def compress(
     aim = _aim(quality, target_bpp)
     import PIL.Image
 
-    from ..api import load
+    import mcm_fast
+
     from ..images import is_image_name, read_image
 
     pairs = jobs(sources, destination, ".mcm", is_image_name)
     PIL.Image.MAX_IMAGE_PIXELS = None  # --max-pixels decides alone
-    codec = load(model, device=device, max_pixels=max_pixels)
+    codec = mcm_fast.load(model, device=device, max_pixels=max_pixels)
 
     def job(source: str, target: str) -> None:
         check_target(target, force)

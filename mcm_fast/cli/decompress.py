@@ -26,7 +26,8 @@ def decompress(
 
     OUT's extension picks the format. Into a folder or - it is PNG.
     """
-    from ..api import decompress as decode
+    import mcm_fast
+
     from ..container import unpack
     from ..images import format_of, write_image
     from ..inputs import usable_device
@@ -39,7 +40,7 @@ def decompress(
         stream = read(source)
         chunks = unpack(stream, max_pixels).chunks
         options = {"device": device, "rendering": rendering, "max_pixels": max_pixels}
-        image = decode(stream, **options)
+        image = mcm_fast.decompress(stream, **options)
         write_image(image, sys.stdout.buffer if target == PIPE else target, chunks, format)
 
     run(jobs(sources, destination, ".png", is_stream_name), job)

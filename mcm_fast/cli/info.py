@@ -15,9 +15,9 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Describe a .mcm file."""
-    from ..api import info as describe
+    import mcm_fast
 
-    facts = about(source, lambda: describe(read(source)))
+    facts = about(source, lambda: mcm_fast.info(read(source)))
     if as_json:
         print(json.dumps(facts, indent=2))
         return

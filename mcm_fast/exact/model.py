@@ -8,9 +8,10 @@ import hashlib
 import torch
 from torch import Tensor
 
+from ..limits import QUALITY_STEPS
+
 SHIFT = 24  # requantisation: floor((acc * multiplier + bias) / 2^24)
 LIMIT = 127  # activations are -127 .. 127
-QUALITY_STEPS = 10000
 ARITHMETIC = b"mcm_fast arithmetic 0\n"
 CONTEXTS = ("context3", "context5", "context7")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch import Tensor
 
-from ..model import QUALITY_STEPS, IntegerModel
+from ...limits import QUALITY_STEPS
+from ..model import IntegerModel
 from ..wavefront import ROW, steps
 
 IMAGES = 64  # of a batch, at most
