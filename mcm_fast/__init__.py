@@ -7,6 +7,22 @@ image = mcm_fast.decompress(stream)               # uint8 (3, H, W)
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import (
+        compress,
+        compress_many,
+        decompress,
+        decompress_many,
+        info,
+        load,
+        models,
+        read_metadata,
+    )
+    from .codec import Codec
+    from .errors import BitstreamError, Reason
+    from .latents import Latents
 
 __version__ = "0.1.0"
 
@@ -14,21 +30,41 @@ _PLACES = {
     "BitstreamError": "errors",
     "Codec": "codec",
     "Latents": "latents",
+    "Reason": "errors",
     "compress": "api",
+    "compress_many": "api",
     "decompress": "api",
+    "decompress_many": "api",
     "info": "api",
     "load": "api",
     "models": "api",
+    "read_metadata": "api",
 }
-__all__ = sorted(_PLACES)
+_MODULES = ("symbols",)
+__all__ = [
+    "BitstreamError",
+    "Codec",
+    "Latents",
+    "Reason",
+    "compress",
+    "compress_many",
+    "decompress",
+    "decompress_many",
+    "info",
+    "load",
+    "models",
+    "read_metadata",
+]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # Loaded when first used: `mcm-fast --help` and training need neither torch nor the extension.
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     if name not in _PLACES:
         raise AttributeError(f"module 'mcm_fast' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_PLACES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_MODULES])

@@ -3,298 +3,281 @@
     image --analysis--> latents --encode--> bytes        compress
     image <-synthesis-- latents <--decode-- bytes        decompress
 
-analysis and synthesis are floating point; encode and decode are integers only.
+analysis and synthesis are floating point; encode and decode are integers only. Inside, everything
+is a list, whose items may be exceptions (see `many`); the public methods unwrap it.
 """
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal, overload
 
-import torch
 from torch import Tensor
 
-from . import container, model_file, presets
-from .batch import RAISE, check_errors, each, together
+from . import container
 from .container import Stream
-from .errors import BitstreamError
+from .errors import BitstreamError, Reason
 from .exact.engine import Coded, Parameters
-from .exact.engines import make_engine
-from .exact.model import IntegerModel
-from .exact.quantize import export
-from .fork import survive_fork
 from .inputs import (
     Bytes,
-    Images,
     as_bytes,
+    check_aim,
     check_image,
+    check_latents,
+    check_many,
+    check_metadata,
+    check_on_error,
     check_quality,
     check_rendering,
-    check_target,
-    split,
-    usable_device,
 )
 from .latents import Latents, grid
-from .limits import MAX_LATENTS, MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS, check_limit, check_pixels
-from .network.model import Network
+from .limits import MAX_LATENTS
+from .loaded import FAITHFUL, LoadedModel
+from .many import attempt, settle, single, together
 from .network.transforms import Synthesis
+from .rate import Aim, Search
+from .state import undisturbed
 from .transforms import run as transforms
-from .transforms.weights import prepare
-
-FAITHFUL = "faithful"
 
 
-class Codec:
+class Codec(LoadedModel):
     """One model on one device. Made by `load`, `Codec.from_file` or `Codec.untrained`.
 
     Any number of threads may use one at once, and so may forked children (see `fork`).
-
-    Attributes:
-        max_pixels: larger images are refused, in both directions, before memory is taken for them.
-            Counted in whole blocks of 16 x 16.
-        tile_pixels: larger images are transformed in tiles of about that many (see `tiles`).
     """
 
-    def __init__(
-        self,
-        network: Network,
-        integers: IntegerModel,
-        device: str | torch.device = "cpu",
-        engine: str | None = None,
-        renderings: dict[str, Synthesis] | None = None,
-        *,
-        max_pixels: int = MAX_PIXELS,
-        tile_pixels: int = TILE_PIXELS,
-    ):
-        survive_fork()
-        self.device = usable_device(device)
-        self.network = prepare(network.to(self.device).eval().requires_grad_(False))
-        self.integers = integers
-        others = {name: prepare(net.to(self.device)) for name, net in (renderings or {}).items()}
-        self.renderings = {FAITHFUL: self.network.synthesis, **others}
-        self.engine = make_engine(integers, engine, self.device)
-        self.max_pixels = check_limit("max_pixels", max_pixels)
-        self.tile_pixels = check_limit("tile_pixels", tile_pixels)
-
-    @classmethod
-    def from_file(cls, path, device="cpu", engine: str | None = None, **limits: int) -> Codec:
-        """The codec of a model file (see `model_file`). Raises ValueError for any other file."""
-        network, integers, renderings = model_file.load(path)
-        return cls(network, integers, device, engine, renderings, **limits)
-
-    @classmethod
-    def untrained(
-        cls, preset: str, seed: int = 0, device="cpu", engine=None, **limits: int
-    ) -> Codec:
-        """Random weights, for benchmarks and tests: its streams only it can read."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = Network(presets.config_of(preset)).randomize()
-        return cls(network, export(network), device, engine, **limits)
-
-    def limited(self, *, max_pixels: int = MAX_PIXELS, tile_pixels: int = TILE_PIXELS) -> Codec:
-        """The same codec, sharing all its memory, with other limits."""
-        other = copy.copy(self)
-        other.max_pixels = check_limit("max_pixels", max_pixels)
-        other.tile_pixels = check_limit("tile_pixels", tile_pixels)
-        return other
-
-    # -- there -------------------------------------------------------------------------------
-
+    @undisturbed()
     def compress(
         self,
-        image: Images,
-        quality: float = 50.0,
+        image: Tensor,
+        quality: float | None = None,
         *,
         target_bpp: float | None = None,
-        chunks: dict[str, bytes] | None = None,
-        errors: str = RAISE,
-    ) -> bytes | list[bytes]:
-        """Compress an image, or each image of a batch.
+        metadata: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """Compress an image.
 
         Args:
-            image: uint8 or float in [0, 1], (3, H, W), on any device; for a batch (N, 3, H, W), or
-                a list of images of any sizes.
-            quality: 0 .. 100, in steps of 0.01. Not looked at with `target_bpp`.
-            target_bpp: bits per pixel of the whole stream, found by bisection over the quality.
-                Warns (UserWarning) when no quality comes within 2 %.
-            chunks: metadata to carry, by four-letter type: {"iccp": ..., "exif": ...}.
-            errors: of a batch. "raise": the first that is found, with its image's index. "return":
-                each stands in its image's place in the list.
+            image: (3, H, W), uint8 or float in [0, 1], on any device.
+            quality: 0 .. 100, in steps of 0.01; 50 if neither it nor target_bpp is given.
+            target_bpp: instead of a quality, bits a pixel of the stream without its metadata, found
+                by bisection over the quality. Warns (UserWarning) when no quality comes within 2 %.
+            metadata: to carry beside the picture: {"icc_profile": ..., "exif": ...}, bytes.
 
-        Returns: the stream; a list for a batch.
+        Returns: the stream.
         Raises ValueError for anything else, and for an image above `max_pixels`.
         """
-        check_errors(errors)
-        images = split(image)
-        if target_bpp is not None:
-            check_target(target_bpp)
-            if images is None:
-                return self._compress_to(image, target_bpp, chunks)
-            return each(lambda one: self._compress_to(one, target_bpp, chunks), images, errors)
-        check_quality(quality)
-        if images is None:
-            return self.encode(self.analysis(image, quality), chunks)
-        latents = each(lambda one: self.analysis(one, quality), images, errors)
-        return together(lambda good: self._encode_batch(good, chunks), latents, errors)
+        aim, chunks = check_aim(quality, target_bpp), check_metadata(metadata)
+        image = check_image(image, self.max_pixels)
+        return single(self._compress([image], aim, chunks)[0])
 
-    def analysis(self, image: Images, quality: float = 50.0) -> Latents | list[Latents]:
-        """Image -> its latents (a list for a batch)."""
-        hundredths = check_quality(quality)
-        images = split(image)
-        if images is not None:
-            return each(lambda one: self.analysis(one, quality), images)
-        return self._quantize(*self._features(image), hundredths)
+    @overload
+    def compress_many(
+        self,
+        images: Sequence[Tensor] | Tensor,
+        quality: float | None = None,
+        *,
+        target_bpp: float | None = None,
+        metadata: Mapping[str, bytes] | None = None,
+        on_error: Literal["raise"] = "raise",
+    ) -> list[bytes]: ...
 
-    def encode(
-        self, latents: Latents | Sequence[Latents], chunks: dict[str, bytes] | None = None
-    ) -> bytes | list[bytes]:
-        """Latents -> the stream. Equal latents give equal bytes on every engine."""
-        if isinstance(latents, Latents):
-            self._check_latents(latents)
-            return self._encode_batch([latents], chunks)[0]
-        each(self._check_latents, latents)
-        return self._encode_batch(latents, chunks)
+    @overload
+    def compress_many(
+        self,
+        images: Sequence[Tensor] | Tensor,
+        quality: float | None = None,
+        *,
+        target_bpp: float | None = None,
+        metadata: Mapping[str, bytes] | None = None,
+        on_error: Literal["return"],
+    ) -> list[bytes | Exception]: ...
 
-    # -- and back ----------------------------------------------------------------------------
+    @undisturbed()
+    def compress_many(self, images, quality=None, *, target_bpp=None, metadata=None, on_error="raise"):
+        """Compress images of any sizes: a list of (3, H, W), or a batch (N, 3, H, W).
 
-    def decompress(
-        self, stream: Bytes | Sequence[Bytes], rendering: str = FAITHFUL, *, errors: str = RAISE
-    ) -> Tensor | list[Tensor]:
-        """The image of a stream: uint8 (3, H, W) on the codec's device (a list for a list).
-
-        `errors`: see `compress`. Raises BitstreamError for bytes that are not a whole stream of
-        this model, or of an image above `max_pixels`; ValueError for a rendering that the model
-        does not have.
+        Each stream equals that of `compress`, whose arguments these are. `on_error`: "raise" the
+        first error with its image's index, or "return" each in its image's place.
         """
-        check_errors(errors)
-        check_rendering(rendering, self.renderings)
-        if not isinstance(stream, list | tuple):
-            return self.synthesis(self.decode(stream), rendering)
-        latents = self._decode_batch(stream, errors)
-        return each(lambda one: self.synthesis(one, rendering), latents, errors)
-
-    def decode(self, stream: Bytes | Sequence[Bytes]) -> Latents | list[Latents]:
-        """Stream -> the latents that were encoded, on every machine."""
-        if isinstance(stream, list | tuple):
-            return self._decode_batch(stream, RAISE)
-        found = self._unpack(stream)
-        return _latents(found, *self.engine.decode(*_coded(found)))
-
-    def synthesis(
-        self, latents: Latents | Sequence[Latents], rendering: str = FAITHFUL
-    ) -> Tensor | list[Tensor]:
-        """Latents -> image, uint8 (3, H, W) on the codec's device (a list for a list)."""
-        if not isinstance(latents, Latents):
-            return each(lambda one: self.synthesis(one, rendering), latents)
-        self._check_latents(latents)
-        network = check_rendering(rendering, self.renderings)
-        parts = latents.parameters
-        if parts is None:
-            parts = self.engine.parameters(latents.y, latents.z, latents.quality)
-        level = self._level(latents.quality)
-        return transforms.synthesis(self.network, network, latents, parts, level, self.tile_pixels)
-
-    # -- the parts ---------------------------------------------------------------------------
-
-    def bits(self, stream: Bytes) -> tuple[int, float]:
-        """A stream's length and its ideal code length under the integer tables, both in bits."""
-        latents = self.decode(stream)
-        ideal = self.engine.cost(latents.y, latents.z, latents.quality)
-        return 8 * len(as_bytes(stream)), ideal
-
-    def _encode_batch(self, latents: Sequence[Latents], chunks: dict | None) -> list[bytes]:
-        found = self.engine.encode_batch([(one.y, one.z, one.quality) for one in latents])
-        coded = (parts[0] for parts in found)
-        return [self._pack(*pair, chunks) for pair in zip(latents, coded, strict=True)]
-
-    def _pack(self, latents: Latents, coded: Coded, chunks: dict | None) -> bytes:
-        header = latents.quality, latents.width, latents.height, latents.transposed
-        return container.pack(Stream(self.integers.id, *header, coded, chunks or {}))
-
-    def _decode_batch(self, streams: Sequence[Bytes], errors: str) -> list[Latents]:
-        return together(self._decode_all, each(self._unpack, streams, errors), errors)
-
-    def _decode_all(self, found: list[Stream]) -> list[Latents | BitstreamError]:
-        decoded = self.engine.decode_batch([_coded(stream) for stream in found])
-        return [
-            parts if isinstance(parts, BitstreamError) else _latents(stream, *parts)
-            for stream, parts in zip(found, decoded, strict=True)
+        check_on_error(on_error)
+        aim, chunks = check_aim(quality, target_bpp), check_metadata(metadata)
+        checked = [
+            attempt(lambda item: check_image(item, self.max_pixels), image)
+            for image in check_many(images, "images")
         ]
+        return settle(self._compress(settle(checked, on_error), aim, chunks), on_error)
 
-    def _unpack(self, stream: Bytes) -> Stream:
-        """All of a stream that can be checked before its latents are decoded."""
-        found = container.unpack(as_bytes(stream), self.max_pixels)
-        if found.model != self.integers.id:
-            ours = self.integers.id.hex()
-            raise BitstreamError(f"a stream of model {found.model.hex()}; this is model {ours}")
-        height, width = grid(found.width, found.height, found.transposed)
-        channels = self.integers.latent + self.integers.hyper_latent
-        if height * width * channels > MAX_LATENTS:
-            raise BitstreamError(f"an image of {found.width}x{found.height}: too many latents")
-        return found
+    @undisturbed()
+    def analysis(self, image: Tensor, quality: float = 50.0) -> Latents:
+        """Image (3, H, W) -> its latents at a quality."""
+        steps = check_quality(quality)
+        return self._latents_of(check_image(image, self.max_pixels), steps)
+
+    @undisturbed()
+    def encode(self, latents: Latents, metadata: Mapping[str, bytes] | None = None) -> bytes:
+        """Latents -> the stream. Equal latents give equal bytes on every engine."""
+        check_latents(latents, self._channels)
+        return self._encode([latents], check_metadata(metadata))[0]
+
+    @undisturbed()
+    def decompress(self, stream: Bytes | Stream, rendering: str = FAITHFUL) -> Tensor:
+        """The image of a stream: uint8 (3, H, W) on the codec's device.
+
+        Args:
+            stream: bytes, a binary file, or what `container.unpack` made of them.
+            rendering: which of the model's syntheses paints the picture.
+
+        Raises BitstreamError for bytes that are not a whole stream of this model, or of an image
+        above `max_pixels`; ValueError for a rendering that the model does not have.
+        """
+        synthesis = check_rendering(rendering, self.renderings)
+        return self._synthesis(single(self._decode([self._unpack(stream)])[0]), synthesis)
+
+    @overload
+    def decompress_many(
+        self,
+        streams: Sequence[Bytes | Stream],
+        rendering: str = FAITHFUL,
+        *,
+        on_error: Literal["raise"] = "raise",
+    ) -> list[Tensor]: ...
+
+    @overload
+    def decompress_many(
+        self,
+        streams: Sequence[Bytes | Stream],
+        rendering: str = FAITHFUL,
+        *,
+        on_error: Literal["return"],
+    ) -> list[Tensor | Exception]: ...
+
+    @undisturbed()
+    def decompress_many(self, streams, rendering=FAITHFUL, *, on_error="raise"):
+        """The images of streams of any sizes. `on_error`: see `compress_many`."""
+        check_on_error(on_error)
+        synthesis = check_rendering(rendering, self.renderings)
+        unpacked = [attempt(self._unpack, stream) for stream in check_many(streams, "streams")]
+        latents = settle(together(self._decode, settle(unpacked, on_error)), on_error)
+        images = [attempt(lambda item: self._synthesis(item, synthesis), one) for one in latents]
+        return settle(images, on_error)
+
+    @undisturbed()
+    def decode(self, stream: Bytes | Stream) -> Latents:
+        """Stream -> the latents that were encoded, on every machine."""
+        return single(self._decode([self._unpack(stream)])[0])
+
+    @undisturbed()
+    def synthesis(self, latents: Latents, rendering: str = FAITHFUL) -> Tensor:
+        """Latents -> image, uint8 (3, H, W) on the codec's device."""
+        synthesis = check_rendering(rendering, self.renderings)
+        return self._synthesis(check_latents(latents, self._channels), synthesis)
+
+    @undisturbed()
+    def ideal_bits(self, latents: Latents) -> float:
+        """The ideal code length of latents under the integer tables, in bits."""
+        check_latents(latents, self._channels)
+        return self.engine.cost(latents.y, latents.z, latents.quality_steps)
+
+    def _compress(
+        self, images: Sequence[Tensor | Exception], aim: Aim, chunks: dict[str, bytes]
+    ) -> list[bytes | Exception]:
+        if aim.target_bpp is not None:
+            return [attempt(lambda item: self._reach(item, aim, chunks), image) for image in images]
+        latents = [
+            attempt(lambda item: self._latents_of(item, aim.quality_steps), image)
+            for image in images
+        ]
+        return together(lambda good: self._encode(good, chunks), latents)
+
+    def _reach(self, image: Tensor, aim: Aim, chunks: dict[str, bytes]) -> bytes:
+        """The stream nearest to a target rate. Metadata do not count."""
+        assert aim.target_bpp is not None
+        features, pixels = self._features(image), image[0].numel()
+        search: Search[tuple[Latents, Coded]] = Search(aim.target_bpp * pixels / 8)
+        while search.open:
+            latents = self._quantize(*features, search.quality_steps)
+            ((coded, _),) = self.engine.encode([_item(latents)])
+            search.tell(len(self._pack(latents, coded, {})), (latents, coded))
+        if not search.reached:
+            nearest = f"{8 * search.length / pixels:.4f}"
+            message = f"{aim.target_bpp} bpp is out of reach: {nearest} is nearest"
+            warnings.warn(message, stacklevel=5)
+        assert search.best is not None
+        return self._pack(*search.best, chunks)
+
+    def _latents_of(self, image: Tensor, quality_steps: int) -> Latents:
+        return self._quantize(*self._features(image), quality_steps)
 
     def _features(self, image: Tensor) -> tuple[Tensor, int, int, bool]:
         """The analysis transform of one image before its gain unit, and the image's header.
 
         A portrait is transposed: its wavefront then takes fewer steps.
         """
-        check_image(image)
         height, width = image.shape[1:]
-        check_pixels(width, height, self.max_pixels)
         transposed = height > width
         options = transposed, self.tile_pixels, self.device
         features = transforms.analysis(self.network, image, *options)
         return features, width, height, transposed
 
-    @torch.inference_mode()
     def _quantize(
-        self, features: Tensor, width: int, height: int, transposed: bool, quality: int
+        self, features: Tensor, width: int, height: int, transposed: bool, quality_steps: int
     ) -> Latents:
-        latents = self.network.latents(features, self._level(quality))
+        latents = self.network.latents(features, self._level(quality_steps))
         y, z = (t[0].clamp(-(2**15), 2**15 - 1).to(torch.int16) for t in latents)
-        return Latents(y, z, width, height, quality, transposed)
+        return Latents(y, z, width, height, quality_steps, transposed)
 
-    def _level(self, quality: int) -> Tensor:
-        """The gain level of a quality in hundredths, as the network takes it."""
-        last = self.network.config.levels - 1
-        return torch.full((1,), quality * last / QUALITY_STEPS, device=self.device)
+    def _encode(self, latents: Sequence[Latents], chunks: dict[str, bytes]) -> list[bytes]:
+        results = self.engine.encode([_item(each) for each in latents])
+        return [
+            self._pack(each, coded, chunks)
+            for each, (coded, _) in zip(latents, results, strict=True)
+        ]
 
-    def _compress_to(self, image: Tensor, target_bpp: float, chunks) -> bytes:
-        """Bisection: the rate rises with the quality. Keeps the stream nearest to the target."""
-        target = check_target(target_bpp) * image[0].numel() / 8
-        features = self._features(image)
-        low, high, best = 0, QUALITY_STEPS, b""
-        while low <= high:
-            middle = (low + high) // 2
-            stream = self.encode(self._quantize(*features, middle), chunks)
-            if not best or abs(len(stream) - target) < abs(len(best) - target):
-                best = stream
-            if abs(len(stream) - target) <= 0.002 * target:
-                break
-            low, high = (middle + 1, high) if len(stream) < target else (low, middle - 1)
-        if abs(len(best) - target) > 0.02 * target:
-            bpp = 8 * len(best) / image[0].numel()
-            warnings.warn(f"{target_bpp} bpp is out of reach: {bpp:.4f} is nearest", stacklevel=3)
-        return best
+    def _pack(self, latents: Latents, coded: Coded, chunks: dict[str, bytes]) -> bytes:
+        header = latents.quality_steps, latents.width, latents.height, latents.transposed
+        return container.pack(Stream(self.integers.id, *header, coded, chunks))
 
-    def _check_latents(self, latents: Latents) -> None:
-        if not 0 <= latents.quality <= QUALITY_STEPS:
-            raise ValueError(f"latents.quality is {latents.quality}, not in 0..{QUALITY_STEPS}")
-        size = grid(latents.width, latents.height, latents.transposed)
-        z_size = tuple(-(-n // 4) for n in size)
-        expected = (self.integers.latent, *size), (self.integers.hyper_latent, *z_size)
-        for name, tensor, shape in zip("yz", (latents.y, latents.z), expected, strict=True):
-            if tensor.dtype != torch.int16 or tuple(tensor.shape) != shape:
-                found = f"{tensor.dtype} {tuple(tensor.shape)}"
-                raise ValueError(f"latents.{name} is {found}, not torch.int16 {shape}")
+    def _unpack(self, stream: Bytes | Stream) -> Stream:
+        """All of a stream that can be checked before its latents are decoded."""
+        if not isinstance(stream, Stream):
+            stream = container.unpack(as_bytes(stream), self.max_pixels)
+        if stream.model != self.integers.id:
+            ids = f"a stream of model {stream.model.hex()}; this is model {self.integers.id.hex()}"
+            raise BitstreamError(ids, Reason.UNKNOWN_MODEL)
+        height, width = grid(stream.width, stream.height, stream.transposed)
+        if height * width * sum(self._channels) > MAX_LATENTS:
+            size = f"{stream.width}x{stream.height}"
+            raise BitstreamError(f"an image of {size}: too many latents", Reason.TOO_LARGE)
+        return stream
+
+    def _decode(self, streams: Sequence[Stream]) -> list[Latents | Exception]:
+        sizes = [grid(stream.width, stream.height, stream.transposed) for stream in streams]
+        items = [
+            (stream.coded, *size, stream.quality)
+            for stream, size in zip(streams, sizes, strict=True)
+        ]
+        results = self.engine.decode(items)
+        return [
+            result if isinstance(result, BitstreamError) else _latents(stream, *result)
+            for stream, result in zip(streams, results, strict=True)
+        ]
+
+    def _synthesis(self, latents: Latents, synthesis: Synthesis) -> Tensor:
+        parts = latents.parameters
+        if parts is None:
+            parts = self.engine.parameters(*_item(latents))
+        level = self._level(latents.quality_steps)
+        return transforms.synthesis(
+            self.network, synthesis, latents, parts, level, self.tile_pixels
+        )
 
 
-def _coded(stream: Stream) -> tuple[Coded, int, int, int]:
-    """What an engine decodes a stream from."""
-    size = grid(stream.width, stream.height, stream.transposed)
-    return stream.coded, *size, stream.quality
+
+def _item(latents: Latents) -> tuple[Tensor, Tensor, int]:
+    """What an engine encodes."""
+    return latents.y, latents.z, latents.quality_steps
 
 
 def _latents(stream: Stream, y: Tensor, z: Tensor, parameters: Parameters) -> Latents:

@@ -1,22 +1,21 @@
 """The bytes of a `.mcm` stream (FORMAT.md, section 1): `pack` writes what `unpack` reads."""
 
+from __future__ import annotations
+
 import struct
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from mcm_fast import _C
-from mcm_fast.errors import BitstreamError
-from mcm_fast.exact.engine import Coded
-from mcm_fast.limits import MAX_PIXELS, pixels_in_blocks
+from .errors import BitstreamError, Reason
+from .exact.engine import Coded
+from .exact.extension import extension
+from .limits import MAX_CHUNKS, MAX_PIXELS, MAX_SIDE, PIXELS_PER_BYTE, pixels_in_blocks
 
 MAGIC = b"MCM\x1a"
 VERSION = 0
 TRANSPOSED, CHUNKS, IGNORABLE_FLAGS = 0x01, 0x02, 0xC0
-PIXELS_PER_BYTE = 32768
-MAX_CHUNKS = 255
-SIDE_LIMIT = 2**32 - 1
 
 _START = struct.Struct("<4sBB8sH")  # magic, version, flags, model, quality
 _CHECKSUM = struct.Struct("<I")
@@ -61,7 +60,7 @@ def pack(stream: Stream) -> bytes:
     for segment in coded.segments:
         out += segment
     out += bytes(_padding(stream.width, stream.height, len(out) - payload))
-    return bytes(out) + _CHECKSUM.pack(_C.crc32c(bytes(out)))
+    return bytes(out) + _CHECKSUM.pack(extension().crc32c(bytes(out)))
 
 
 def unpack(data: bytes | bytearray | memoryview, max_pixels: int = MAX_PIXELS) -> Stream:
@@ -78,9 +77,8 @@ def unpack(data: bytes | bytearray | memoryview, max_pixels: int = MAX_PIXELS) -
     width, height = reader.varint(), reader.varint()
     _require(width > 0 and height > 0, f"an image of {width}x{height} pixels")
     if pixels_in_blocks(width, height) > max_pixels:
-        raise BitstreamError(
-            f"an image of {width}x{height}: this reader's limit is {max_pixels} pixels"
-        )
+        message = f"an image of {width}x{height}: this reader's limit is {max_pixels} pixels"
+        raise BitstreamError(message, Reason.TOO_LARGE)
     lanes, groups = _lanes_and_groups(reader.take(1)[0])
     exceptions = reader.varint()
     words = [reader.varint() for _ in range(groups)]
@@ -110,7 +108,7 @@ def info(data: bytes | bytearray | memoryview, max_pixels: int = 2**64) -> dict:
     framed = sum(4 + len(_varint(size)) + size for size in chunks.values())
     return {
         "format": VERSION,
-        "model": stream.model.hex(),
+        "model_id": stream.model.hex(),
         "width": stream.width,
         "height": stream.height,
         "quality": stream.quality / 100,
@@ -134,18 +132,21 @@ def _require(holds: bool, complaint: str) -> None:
 def _unpack_start(data: bytes) -> tuple[int, bytes, int]:
     """Check magic, version, length, checksum, flags and quality, in this order."""
     if data[:4] != MAGIC[: len(data)] or not data:
-        raise BitstreamError("not an MCM stream")
+        raise BitstreamError("not an MCM stream", Reason.FOREIGN)
     if len(data) > 4 and data[4] != VERSION:
-        raise BitstreamError(f"format version {data[4]}, this reader knows version {VERSION} only")
+        message = f"format version {data[4]}, this reader knows version {VERSION} only"
+        raise BitstreamError(message, Reason.VERSION)
     if len(data) < _START.size + _CHECKSUM.size:
-        raise BitstreamError(f"truncated stream: {len(data)} bytes")
+        raise BitstreamError(f"truncated stream: {len(data)} bytes", Reason.TRUNCATED)
     (checksum,) = _CHECKSUM.unpack(data[-4:])
-    if _C.crc32c(data[:-4]) != checksum:
-        raise BitstreamError("truncated or damaged stream: the checksum differs")
+    if extension().crc32c(data[:-4]) != checksum:
+        _require_whole(data)
+        raise BitstreamError("damaged stream: the checksum differs")
     _, _, flags, model, quality = _START.unpack_from(data)
     unknown = flags & ~(TRANSPOSED | CHUNKS | IGNORABLE_FLAGS)
     if unknown:
-        raise BitstreamError(f"unknown flags {unknown:#04x}: made by a newer writer")
+        message = f"unknown flags {unknown:#04x}: made by a newer writer"
+        raise BitstreamError(message, Reason.VERSION)
     _require(quality <= 10000, f"quality {quality} hundredths")
     return flags, model, quality
 
@@ -182,7 +183,7 @@ def _exceptions_are_valid(indexes: torch.Tensor, differences: torch.Tensor) -> b
     return bool((indexes[1:] > indexes[:-1]).all() and differences.all())
 
 
-def _read_chunks(reader: "_Reader") -> dict[str, bytes]:
+def _read_chunks(reader: _Reader) -> dict[str, bytes]:
     chunks: dict[str, bytes] = {}
     count = reader.varint()
     _require(0 < count <= MAX_CHUNKS, f"a flag for chunks, and {count} of them")
@@ -192,7 +193,8 @@ def _read_chunks(reader: "_Reader") -> dict[str, bytes]:
         _require(_is_chunk_name(name), f"a chunk of type {name!r}")
         _require(name not in chunks, f"two chunks of type {name!r}")
         if not _may_be_ignored(name):
-            raise BitstreamError(f"unknown chunk {name!r} that must not be ignored")
+            message = f"unknown chunk {name!r} that must not be ignored"
+            raise BitstreamError(message, Reason.VERSION)
         chunks[name] = content
     return chunks
 
@@ -212,8 +214,8 @@ def _check_fields(stream: Stream) -> None:
     problems = {
         f"model id of {len(stream.model)} bytes": len(stream.model) != 8,
         f"quality {stream.quality}": not 0 <= stream.quality <= 10000,
-        f"width {stream.width}": not 1 <= stream.width <= SIDE_LIMIT,
-        f"height {stream.height}": not 1 <= stream.height <= SIDE_LIMIT,
+        f"width {stream.width}": not 1 <= stream.width <= MAX_SIDE,
+        f"height {stream.height}": not 1 <= stream.height <= MAX_SIDE,
         f"{coded.lanes} lanes": coded.lanes not in (1, 2, 4, 8, 16, 32),
         f"{coded.groups} groups": coded.groups not in (1, 2, 4, 8, 16, 32),
         f"{coded.groups} groups of {coded.lanes} lanes": coded.groups > 1 and coded.lanes != 32,
@@ -238,7 +240,7 @@ def _log2(power: int) -> int:
 
 def _varint(value: int) -> bytes:
     """Return LEB128 bytes of 0 <= value < 2^32. Raises ValueError."""
-    if not 0 <= value <= SIDE_LIMIT:
+    if not 0 <= value <= MAX_SIDE:
         raise ValueError(f"{value} does not fit a varint of 32 bits")
     out = bytearray()
     while value > 127:
@@ -269,6 +271,6 @@ class _Reader:
             value |= (byte & 127) << shift
             if byte < 128:
                 _require(byte > 0 or shift == 0, "a varint longer than needed")
-                _require(value <= SIDE_LIMIT, "a varint above 2^32 - 1")
+                _require(value <= MAX_SIDE, "a varint above 2^32 - 1")
                 return value
         raise BitstreamError("damaged stream: a varint of more than 5 bytes")

@@ -3,46 +3,76 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
-from .limits import QUALITY_STEPS
+from .limits import QUALITY_STEPS, pixels_in_blocks
+from .many import OnError
+from .metadata import TYPES
+from .rate import Aim
 
 if TYPE_CHECKING:
-    from .network.transforms import Synthesis
+    from .latents import Latents
 
-Images = Tensor | Sequence[Tensor]  # one, or a batch
 Bytes = bytes | bytearray | memoryview | BinaryIO  # what a stream may come as
+T = TypeVar("T")
 
 
-def split(image: Images) -> list[Tensor] | None:
-    """The images of a batch (which need not be valid ones); None for a single one."""
-    if isinstance(image, list | tuple):
-        return list(image)
-    if isinstance(image, Tensor) and image.dim() == 4 and len(image):
-        return list(image)
-    return None
-
-
-def check_image(image: Tensor) -> None:
-    """An image (3, H, W), uint8 or float in [0, 1]."""
+def check_image(image: Tensor, max_pixels: int) -> Tensor:
+    """An image (3, H, W), uint8 or float in [0, 1], of at most so many pixels."""
     if not isinstance(image, Tensor):
         raise ValueError(f"an image is a torch.Tensor, not {type(image).__name__}")
     if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
         raise ValueError(f"an image is uint8 or float in [0, 1], not {image.dtype}")
+    if image.dim() == 4:
+        raise ValueError(
+            f"an image is (3, H, W), not {tuple(image.shape)}: compress_many takes a batch"
+        )
     if image.dim() != 3:
-        raise ValueError(f"an image is (3, H, W) or (N, 3, H, W), not {tuple(image.shape)}")
+        raise ValueError(f"an image is (3, H, W), not {tuple(image.shape)}")
     if image.shape[0] != 3:
         raise ValueError(f"an image has 3 channels (RGB), not {image.shape[0]}")
     if image.numel() == 0:
         raise ValueError(f"an empty image: {tuple(image.shape)}")
+    check_pixels(image.shape[2], image.shape[1], max_pixels)
     if image.dtype.is_floating_point:
         low, high = image.aminmax()
         if not (low >= 0 and high <= 1):  # also false for NaN
             raise ValueError(f"float images lie in [0, 1]; this one in [{low:.4g}, {high:.4g}]")
+    return image
+
+
+def check_many(items: Sequence[T] | Tensor, what: str) -> list[T]:
+    """A batch: a list or tuple, or a tensor (N, 3, H, W) of images of one size."""
+    if isinstance(items, list | tuple):
+        return list(items)
+    if isinstance(items, Tensor) and items.dim() == 4:
+        return list(items)
+    kind = tuple(items.shape) if isinstance(items, Tensor) else type(items).__name__
+    raise ValueError(f"a batch is a list of {what}, not {kind}")
+
+
+def check_on_error(on_error: OnError) -> OnError:
+    """ "raise" or "return"."""
+    if on_error not in get_args(OnError):
+        raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r}")
+    return on_error
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """An image of at most so many pixels, counted in whole blocks."""
+    if pixels_in_blocks(width, height) > max_pixels:
+        raise ValueError(f"an image of {width}x{height}: the limit is {max_pixels} pixels")
+
+
+def check_limit(name: str, value: int) -> int:
+    """A positive whole number."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is a positive whole number, not {value!r}")
+    return value
 
 
 def check_quality(quality: float) -> int:
@@ -56,18 +86,61 @@ def check_quality(quality: float) -> int:
     return round(value * QUALITY_STEPS / 100)
 
 
-def check_target(bpp: float) -> float:
-    """A positive, finite number of bits per pixel."""
-    if not isinstance(bpp, int | float) or not math.isfinite(bpp) or bpp <= 0:
-        raise ValueError(f"target_bpp is a positive number, not {bpp!r}")
-    return float(bpp)
+def check_aim(quality: float | None, target_bpp: float | None) -> Aim:
+    """A quality, 50 if none is given, or a positive, finite number of bits a pixel."""
+    if target_bpp is None:
+        return Aim(check_quality(50.0 if quality is None else quality))
+    if quality is not None:
+        raise ValueError(f"quality={quality!r} and target_bpp={target_bpp!r} exclude each other")
+    try:
+        value = float(target_bpp)
+    except (TypeError, ValueError):
+        raise ValueError(f"target_bpp is a positive number, not {target_bpp!r}") from None
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"target_bpp is a positive number, not {target_bpp!r}")
+    return Aim(0, value)
 
 
-def check_rendering(name: str, renderings: dict[str, Synthesis]) -> Synthesis:
+def check_rendering(name: str, renderings: Mapping[str, T]) -> T:
     """The synthesis of that name."""
     if name not in renderings:
         raise ValueError(f"unknown rendering {name!r}: this model has {', '.join(renderings)}")
     return renderings[name]
+
+
+def check_metadata(metadata: Mapping[str, bytes] | None) -> dict[str, bytes]:
+    """Metadata by the names of `mcm_fast.metadata` -> a container's chunks."""
+    chunks = {}
+    for name, content in (metadata or {}).items():
+        if name not in TYPES:
+            raise ValueError(f"unknown metadata {name!r}: there are {', '.join(TYPES)}")
+        if not isinstance(content, bytes | bytearray | memoryview):
+            raise ValueError(f"metadata {name!r} is bytes, not {type(content).__name__}")
+        chunks[TYPES[name]] = bytes(content)
+    return chunks
+
+
+def check_latents(latents: Latents, channels: tuple[int, int]) -> Latents:
+    """Latents that a model of so many channels of y and of z can code."""
+    steps = latents.quality_steps
+    if not 0 <= steps <= QUALITY_STEPS:
+        raise ValueError(f"latents.quality_steps is {steps}, not in 0..{QUALITY_STEPS}")
+    size = latents.grid
+    z_size = tuple(-(-side // 4) for side in size)
+    shapes = (channels[0], *size), (channels[1], *z_size)
+    for name, tensor, shape in zip("yz", (latents.y, latents.z), shapes, strict=True):
+        if tensor.dtype != torch.int16 or tuple(tensor.shape) != shape:
+            kind = f"{tensor.dtype} {tuple(tensor.shape)}"
+            raise ValueError(f"latents.{name} is {kind}, not torch.int16 {shape}")
+    return latents
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """A device that tensors can be made on."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        raise ValueError(f"device {str(device)!r} cannot be used: {error}") from None
 
 
 def as_bytes(stream: Bytes) -> bytes:
@@ -76,11 +149,3 @@ def as_bytes(stream: Bytes) -> bytes:
     if isinstance(content, bytes | bytearray | memoryview):
         return bytes(content)
     raise ValueError(f"a stream is bytes or a binary file, not {type(content).__name__}")
-
-
-def usable_device(device: str | torch.device) -> torch.device:
-    """A device that tensors can be made on; ValueError otherwise."""
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
-        raise ValueError(f"device {str(device)!r} cannot be used: {error}") from None

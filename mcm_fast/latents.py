@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from .exact.engine import Parameters
+from .limits import QUALITY_STEPS
 
 BLOCK = 16  # pixels along the side of a latent of y
 
 
-@dataclasses.dataclass(eq=False, frozen=True)
+@dataclasses.dataclass(eq=False, frozen=True, repr=False)
 class Latents:
     """y_hat and z_hat of one image, on any device, with what its header says.
 
     `width` and `height` are the image's as the user sees it; the latents belong to the transposed
-    image when `transposed`. `parameters` may cache what the entropy model said of y: it is not
+    image when `transposed`. `parameters` may cache what the entropy model says of y: it is not
     part of equality and is recomputed when absent.
     """
 
@@ -25,9 +26,19 @@ class Latents:
     z: Tensor  # int16 [Nz, ceil(y's h / 4), ceil(y's w / 4)]
     width: int
     height: int
-    quality: int  # hundredths, 0 .. 10000
+    quality_steps: int  # hundredths, 0 .. 10000
     transposed: bool
     parameters: Parameters | None = None
+
+    @property
+    def quality(self) -> float:
+        """0 .. 100, as `compress` takes it."""
+        return 100 * self.quality_steps / QUALITY_STEPS
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width of y."""
+        return grid(self.width, self.height, self.transposed)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Latents):
@@ -36,14 +47,18 @@ class Latents:
             torch.equal(a.cpu(), b.cpu()) for a, b in ((self.y, other.y), (self.z, other.z))
         )
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        size = f"{self.width}x{self.height}, quality={self.quality:g}"
+        return f"Latents({size}, y={tuple(self.y.shape)}, z={tuple(self.z.shape)})"
 
     def _header(self) -> tuple[int, int, int, bool]:
-        return self.width, self.height, self.quality, self.transposed
+        return self.width, self.height, self.quality_steps, self.transposed
 
 
 def grid(width: int, height: int, transposed: bool) -> tuple[int, int]:
     """Height and width of y for an image."""
     if transposed:
         width, height = height, width
-    return -(-height // 16), -(-width // 16)
+    return -(-height // BLOCK), -(-width // BLOCK)

@@ -24,6 +24,7 @@ from .exact.quantize import export
 from .network.config import Config
 from .network.model import Network
 from .network.transforms import Synthesis
+from .state import own_defaults
 
 PREFIX, RENDERING = "network.", "rendering."
 
@@ -66,11 +67,12 @@ def load(path: str | os.PathLike) -> Model:
         config = _config(metadata)
         integers = IntegerModel(tensors, config.slices)
         _check_sizes(config, integers, tensors)
-        network = _network(config, tensors, integers)
-        names = sorted({key.split(".")[1] for key in tensors if key.startswith(RENDERING)})
-        renderings = {
-            name: _filled(Synthesis(config), tensors, f"{RENDERING}{name}.") for name in names
-        }
+        with own_defaults():
+            network = _network(config, tensors, integers)
+            names = sorted({key.split(".")[1] for key in tensors if key.startswith(RENDERING)})
+            renderings = {
+                name: _filled(Synthesis(config), tensors, f"{RENDERING}{name}.") for name in names
+            }
     except ValueError as error:
         raise ValueError(f"{path} is not a model file: {error}") from error
     return Model(network, integers, renderings)
@@ -80,6 +82,8 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, str], dict[str, torch.Tens
     try:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+    except FileNotFoundError:
+        raise
     except Exception as error:  # safetensors raises its own class, and OSError
         raise ValueError(f"{path} is not a model file: {error}") from error
 

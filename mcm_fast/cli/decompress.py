@@ -30,9 +30,9 @@ def decompress(
 
     from ..container import unpack
     from ..images import format_of, write_image
-    from ..inputs import usable_device
+    from ..inputs import check_device
 
-    device = str(usable_device(device))
+    device = str(check_device(device))
 
     def job(source: str, target: str) -> None:
         check_target(target, force)

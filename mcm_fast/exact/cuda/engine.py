@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BitstreamError
-from ...inputs import usable_device
+from ...inputs import check_device
 from ..engine import Coded, Parameters
 from ..extension import extension
 from ..model import IntegerModel
@@ -40,7 +40,7 @@ class CudaEngine:
     """
 
     def __init__(self, model: IntegerModel, device: str | torch.device = "cuda"):
-        self.model, self.device = model, usable_device(device)
+        self.model, self.device = model, check_device(device)
         launchers(self.device)
         self._lock = threading.Lock()
         with self._turn():

@@ -1,0 +1,135 @@
+"""A model on a device: how it is made, copied and pickled. `Codec` adds the road."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from . import model_file, presets
+from .exact.engines import make_engine
+from .exact.model import IntegerModel
+from .exact.quantize import export
+from .fork import survive_fork
+from .inputs import check_device, check_limit
+from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
+from .network.model import Network
+from .network.transforms import Synthesis
+from .state import own_defaults, undisturbed
+from .transforms.weights import prepare
+
+FAITHFUL = "faithful"
+Self = TypeVar("Self", bound="LoadedModel")
+
+
+class LoadedModel:
+    """A model's network, integers and renderings, and the engine that codes with them.
+
+    A pickle or a deep copy names the model's file and loads it again.
+
+    Attributes:
+        device: where the transforms run and images come back.
+        renderings: the syntheses by name; each paints its own picture of the same stream.
+        max_pixels: larger images are refused, in both directions, before memory is taken for them.
+            Counted in whole blocks of 16 x 16.
+        tile_pixels: larger images are transformed in tiles of about that many pixels (see
+            `transforms.tiles`).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        integers: IntegerModel,
+        device: str | torch.device = "cpu",
+        engine: str | None = None,
+        renderings: dict[str, Synthesis] | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        tile_pixels: int = TILE_PIXELS,
+    ):
+        survive_fork()
+        self.device = check_device(device)
+        self.network = prepare(network.to(self.device).eval().requires_grad_(False))
+        self.integers = integers
+        others = {name: prepare(net.to(self.device)) for name, net in (renderings or {}).items()}
+        self.renderings = {FAITHFUL: self.network.synthesis, **others}
+        self.engine = make_engine(integers, engine, self.device)
+        self.max_pixels = check_limit("max_pixels", max_pixels)
+        self.tile_pixels = check_limit("tile_pixels", tile_pixels)
+        self._remake = partial(type(self), network, integers, self.device, engine, renderings)
+
+    @classmethod
+    @undisturbed()
+    def from_file(
+        cls: type[Self],
+        path: str | os.PathLike[str],
+        device: str | torch.device = "cpu",
+        engine: str | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        tile_pixels: int = TILE_PIXELS,
+    ) -> Self:
+        """The codec of a model file (see `model_file`).
+
+        Raises FileNotFoundError where there is no file, ValueError for a file that is no model.
+        """
+        network, integers, renderings = model_file.load(path)
+        codec = cls(network, integers, device, engine, renderings)
+        codec = codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels)
+        codec._remake = partial(cls.from_file, os.fspath(path), codec.device, engine)
+        return codec
+
+    @classmethod
+    @undisturbed()
+    def untrained(
+        cls: type[Self],
+        preset: str,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        engine: str | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        tile_pixels: int = TILE_PIXELS,
+    ) -> Self:
+        """Random weights, for benchmarks and tests: its streams only it can read."""
+        with own_defaults():
+            torch.manual_seed(seed)
+            network = Network(presets.config_of(preset)).randomize()
+        codec = cls(network, export(network), device, engine)
+        codec = codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels)
+        codec._remake = partial(cls.untrained, preset, seed, codec.device, engine)
+        return codec
+
+    def with_limits(self: Self, *, max_pixels: int = MAX_PIXELS, tile_pixels: int = TILE_PIXELS) -> Self:
+        """The same codec, sharing all its memory, with other limits."""
+        other = copy.copy(self)
+        other.max_pixels = check_limit("max_pixels", max_pixels)
+        other.tile_pixels = check_limit("tile_pixels", tile_pixels)
+        return other
+
+    def __copy__(self: Self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __reduce__(self) -> tuple[Callable[[], LoadedModel], tuple[()]]:
+        limits = {"max_pixels": self.max_pixels, "tile_pixels": self.tile_pixels}
+        return partial(self._remake, **limits), ()
+
+    def __repr__(self) -> str:
+        model = f"model {self.integers.id.hex()}, {self.network.config.name}"
+        return f"<Codec: {model}, on {self.device} with {type(self.engine).__name__}>"
+
+    @property
+    def _channels(self) -> tuple[int, int]:
+        return self.integers.latent, self.integers.hyper_latent
+
+    def _level(self, quality_steps: int) -> Tensor:
+        """The gain level of a quality, as the network takes it."""
+        level = quality_steps * (self.network.config.levels - 1) / QUALITY_STEPS
+        return torch.full((1,), level, dtype=torch.float32, device=self.device)

@@ -1,0 +1,36 @@
+"""The caller's torch state, which changes nothing in what a codec computes, and is left as it was."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """No gradients, no autocast, no default device, and no inference mode: what is made within is
+    an ordinary tensor. (A default dtype is not thread-local; dtypes are named where tensors are
+    made.)"""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.no_grad())
+        for kind in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        yield
+
+
+@contextlib.contextmanager
+def own_defaults() -> Iterator[None]:
+    """Modules made within have fp32 parameters, and draw them without touching the caller's
+    generator. Both are global to the process: hold this for a moment only."""
+    dtype = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
