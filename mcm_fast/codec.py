@@ -179,8 +179,10 @@ class Codec:
         """Stream -> the latents that were encoded, on every machine."""
         if isinstance(stream, list | tuple):
             return self._decode_batch(stream, RAISE)
-        found = self._unpack(stream)
-        return _latents(found, *self.engine.decode(*_coded(found)))
+        decoded = self._decode_all([self._unpack(stream)])[0]
+        if isinstance(decoded, BitstreamError):
+            raise decoded
+        return decoded
 
     def synthesis(
         self, latents: Latents | Sequence[Latents], rendering: str = FAITHFUL
@@ -205,7 +207,7 @@ class Codec:
         return 8 * len(as_bytes(stream)), ideal
 
     def _encode_batch(self, latents: Sequence[Latents], chunks: dict | None) -> list[bytes]:
-        found = self.engine.encode_batch([(one.y, one.z, one.quality) for one in latents])
+        found = self.engine.encode([(one.y, one.z, one.quality) for one in latents])
         coded = (parts[0] for parts in found)
         return [self._pack(*pair, chunks) for pair in zip(latents, coded, strict=True)]
 
@@ -217,7 +219,7 @@ class Codec:
         return together(self._decode_all, each(self._unpack, streams, errors), errors)
 
     def _decode_all(self, found: list[Stream]) -> list[Latents | BitstreamError]:
-        decoded = self.engine.decode_batch([_coded(stream) for stream in found])
+        decoded = self.engine.decode([_coded(stream) for stream in found])
         return [
             parts if isinstance(parts, BitstreamError) else _latents(stream, *parts)
             for stream, parts in zip(found, decoded, strict=True)

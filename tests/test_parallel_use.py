@@ -45,14 +45,14 @@ def test_batches_whatever_the_threads(codec, threads):
     latents = [codec.analysis(noise(40, 30 + 10 * seed, seed), 50) for seed in range(5)]
     items = [(one.y, one.z, one.quality) for one in latents]
     for count in (0, 1, 2, 5):
-        coded = engine.encode_batch(items[:count])
-        alone = [codec.engine.encode(*item) for item in items[:count]]
+        coded = engine.encode(items[:count])
+        alone = [codec.engine.encode([item])[0] for item in items[:count]]
         assert [c.segments for c, _ in coded] == [c.segments for c, _ in alone]
         streams = [
             (c, *y.shape[1:], quality)
             for (c, _), (y, _, quality) in zip(coded, items[:count], strict=True)
         ]
-        for (y, z, _), item in zip(engine.decode_batch(streams), items[:count], strict=True):
+        for (y, z, _), item in zip(engine.decode(streams), items[:count], strict=True):
             assert torch.equal(y, item[0]) and torch.equal(z, item[1])
 
 
