@@ -40,12 +40,12 @@ def milliseconds(seconds: float) -> str:
 def test_ours(preset, report, threads):
     model, y, z = drawn(preset, WIDTH, HEIGHT)
     engine = CpuEngine(model, threads)
-    coded, _ = engine.encode(y, z, QUALITY)
+    [(coded, _)] = engine.encode([(y, z, QUALITY)])
     size = y.shape[1], y.shape[2]
-    decoded = engine.decode(coded, *size, QUALITY)
+    [decoded] = engine.decode([(coded, *size, QUALITY)])
     assert torch.equal(decoded[0], y) and torch.equal(decoded[1], z)
-    encode = median(lambda: engine.encode(y, z, QUALITY))
-    decode = median(lambda: engine.decode(coded, *size, QUALITY))
+    encode = median(lambda: engine.encode([(y, z, QUALITY)]))
+    decode = median(lambda: engine.decode([(coded, *size, QUALITY)]))
     codec = Codec.untrained(preset)
     image = torch.randint(0, 256, (3, HEIGHT, WIDTH), dtype=torch.uint8)
     analysis = median(lambda: codec.analysis(image, QUALITY / 100), 3)
@@ -77,8 +77,8 @@ def test_peer(name, report):
 def bench_decode(benchmark, preset, count):
     model, y, z = drawn(preset, WIDTH, HEIGHT)
     engine = CpuEngine(model, count)
-    coded, _ = engine.encode(y, z, QUALITY)
-    decoded = benchmark(lambda: engine.decode(coded, *y.shape[1:], QUALITY))
+    [(coded, _)] = engine.encode([(y, z, QUALITY)])
+    [decoded] = benchmark(lambda: engine.decode([(coded, *y.shape[1:], QUALITY)]))
     assert torch.equal(decoded[0], y)
 
 
@@ -87,6 +87,6 @@ def bench_decode(benchmark, preset, count):
 def bench_encode(benchmark, preset, count):
     model, y, z = drawn(preset, WIDTH, HEIGHT)
     engine = CpuEngine(model, count)
-    expected, _ = engine.encode(y, z, QUALITY)
-    coded, _ = benchmark(lambda: engine.encode(y, z, QUALITY))
+    [(expected, _)] = engine.encode([(y, z, QUALITY)])
+    [(coded, _)] = benchmark(lambda: engine.encode([(y, z, QUALITY)]))
     assert coded.segments == expected.segments

@@ -66,8 +66,8 @@ def work(layers) -> float:
 def test_rate(preset, report, threads):
     model, y, z = drawn(preset, WIDTH, HEIGHT)
     engine = CpuEngine(model, 1)
-    coded, _ = engine.encode(y, z, QUALITY)
-    assert torch.equal(engine.decode(coded, *y.shape[1:], QUALITY)[0], y)
+    [(coded, _)] = engine.encode([(y, z, QUALITY)])
+    assert torch.equal(engine.decode([(coded, *y.shape[1:], QUALITY)])[0][0], y)
     layers = shapes(model, HEIGHT // 16, WIDTH // 16)
     steps = WIDTH // 16 + 4 * (HEIGHT // 16 - 1) + 6 * (model.slices - 1)
     torch.set_num_threads(1)
@@ -75,7 +75,7 @@ def test_rate(preset, report, threads):
         plain, stepped = plain_rate(layers), step_rate(layers, steps)
     finally:
         torch.set_num_threads(threads)
-    decoder = work(layers) / median(lambda: engine.decode(coded, *y.shape[1:], QUALITY))
+    decoder = work(layers) / median(lambda: engine.decode([(coded, *y.shape[1:], QUALITY)]))
     alone = work(layers) / median(lambda: engine.parameters(y, z, QUALITY))
     report(
         TITLE,

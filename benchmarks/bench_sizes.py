@@ -25,11 +25,11 @@ def test_large_against_small(report, threads):
     entropy, whole = [], []
     for size in (SMALL, LARGE):
         latents = codec.analysis(photograph(*size), 50)
-        coded, _ = engine.encode(latents.y, latents.z, latents.quality)
-        shape = *latents.y.shape[1:], latents.quality
-        assert torch.equal(engine.decode(coded, *shape)[0], latents.y)
+        [(coded, _)] = engine.encode([(latents.y, latents.z, latents.quality_steps)])
+        shape = *latents.y.shape[1:], latents.quality_steps
+        assert torch.equal(engine.decode([(coded, *shape)])[0][0], latents.y)
         stream = codec.encode(latents)
-        entropy.append(lambda c=coded, s=shape: engine.decode(c, *s))
+        entropy.append(lambda c=coded, s=shape: engine.decode([(c, *s)]))
         whole.append(lambda s=stream: codec.decompress(s))
     for part, functions in (("entropy decode", entropy), ("decompress", whole)):
         medians = [sorted(taken)[len(taken) // 2] for taken in interleaved(functions, 5)]

@@ -21,13 +21,13 @@ def test_two_against_one(preset, size, report):
     passes = None if width * height <= SETTLED else 3
     model, y, z = drawn(preset, width, height, passes)
     engines = [CpuEngine(model, threads) for threads in (1, 2)]
-    coded, _ = engines[0].encode(y, z, QUALITY)
+    [(coded, _)] = engines[0].encode([(y, z, QUALITY)])
     for engine in engines:
-        assert engine.encode(y, z, QUALITY)[0].segments == coded.segments
-        decoded = engine.decode(coded, *y.shape[1:], QUALITY)
+        assert engine.encode([(y, z, QUALITY)])[0][0].segments == coded.segments
+        [decoded] = engine.decode([(coded, *y.shape[1:], QUALITY)])
         assert torch.equal(decoded[0], y) and torch.equal(decoded[1], z)
-    decode = [lambda e=e: e.decode(coded, *y.shape[1:], QUALITY) for e in engines]
-    encode = [lambda e=e: e.encode(y, z, QUALITY) for e in engines]
+    decode = [lambda e=e: e.decode([(coded, *y.shape[1:], QUALITY)]) for e in engines]
+    encode = [lambda e=e: e.encode([(y, z, QUALITY)]) for e in engines]
     repeats = 7 if passes else 21
     for direction, functions in (("encode", encode), ("decode", decode)):
         one, two = interleaved(functions, repeats)

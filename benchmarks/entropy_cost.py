@@ -38,8 +38,8 @@ def rows(codec: mcm_fast.Codec, network: Network, images: list[torch.Tensor]):
         for image in images:
             # The float network sees the same orientation as the codec.
             turned = image.transpose(1, 2) if image.shape[1] > image.shape[2] else image
-            stream = codec.compress(image, 100 * level / (levels - 1))
-            length, ideal = codec.bits(stream)
+            latents = codec.analysis(image, 100 * level / (levels - 1))
+            length, ideal = 8 * len(codec.encode(latents)), codec.ideal_bits(latents)
             bits = float_bits(network, turned, level), ideal, length
             sums += torch.tensor(bits, dtype=torch.float64) / image[0].numel()
         yield level, *(sums / len(images)).tolist()

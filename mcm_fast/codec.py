@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
+import torch
 from torch import Tensor
 
 from . import container
@@ -34,7 +35,7 @@ from .inputs import (
 from .latents import Latents, grid
 from .limits import MAX_LATENTS
 from .loaded import FAITHFUL, LoadedModel
-from .many import attempt, settle, single, together
+from .many import OnError, attempt, settle, single, together
 from .network.transforms import Synthesis
 from .rate import Aim, Search
 from .state import undisturbed
@@ -95,7 +96,9 @@ class Codec(LoadedModel):
     ) -> list[bytes | Exception]: ...
 
     @undisturbed()
-    def compress_many(self, images, quality=None, *, target_bpp=None, metadata=None, on_error="raise"):
+    def compress_many(
+        self, images, quality=None, *, target_bpp=None, metadata=None, on_error="raise"
+    ):
         """Compress images of any sizes: a list of (3, H, W), or a batch (N, 3, H, W).
 
         Each stream equals that of `compress`, whose arguments these are. `on_error`: "raise" the
@@ -154,7 +157,13 @@ class Codec(LoadedModel):
     ) -> list[Tensor | Exception]: ...
 
     @undisturbed()
-    def decompress_many(self, streams, rendering=FAITHFUL, *, on_error="raise"):
+    def decompress_many(
+        self,
+        streams: Sequence[Bytes | Stream],
+        rendering: str = FAITHFUL,
+        *,
+        on_error: OnError = "raise",
+    ) -> Any:
         """The images of streams of any sizes. `on_error`: see `compress_many`."""
         check_on_error(on_error)
         synthesis = check_rendering(rendering, self.renderings)
@@ -272,7 +281,6 @@ class Codec(LoadedModel):
         return transforms.synthesis(
             self.network, synthesis, latents, parts, level, self.tile_pixels
         )
-
 
 
 def _item(latents: Latents) -> tuple[Tensor, Tensor, int]:

@@ -79,11 +79,9 @@ def unpack(data: bytes | bytearray | memoryview, max_pixels: int = MAX_PIXELS) -
     if pixels_in_blocks(width, height) > max_pixels:
         message = f"an image of {width}x{height}: this reader's limit is {max_pixels} pixels"
         raise BitstreamError(message, Reason.TOO_LARGE)
-    lanes, groups = _lanes_and_groups(reader.take(1)[0])
-    exceptions = reader.varint()
-    words = [reader.varint() for _ in range(groups)]
+    lanes, groups, exceptions, words = _read_layout(reader)
     chunks = _read_chunks(reader) if flags & CHUNKS else {}
-    body = _EXCEPTION.itemsize * exceptions + 4 * lanes * groups + 2 * sum(words)
+    body = _body(lanes, groups, exceptions, words)
     spare, padding = reader.left() - body, _padding(width, height, body)
     _require(spare >= 0, f"{body} bytes of payload are declared, {reader.left()} are there")
     _require(spare == padding, f"{spare} bytes of padding instead of {padding}")
@@ -149,6 +147,30 @@ def _unpack_start(data: bytes) -> tuple[int, bytes, int]:
         raise BitstreamError(message, Reason.VERSION)
     _require(quality <= 10000, f"quality {quality} hundredths")
     return flags, model, quality
+
+
+def _require_whole(data: bytes) -> None:
+    """Of a stream whose checksum differs: whether it ends too early, as far as its lengths tell."""
+    reader = _Reader(data, _START.size, len(data))
+    width, height = reader.varint(), reader.varint()
+    layout = _read_layout(reader)
+    if data[5] & CHUNKS:
+        _read_chunks(reader)
+    body = _body(*layout)
+    missing = body + _padding(width, height, body) + _CHECKSUM.size - reader.left()
+    if missing > 0:
+        raise BitstreamError(f"truncated stream: {missing} bytes are missing", Reason.TRUNCATED)
+
+
+def _read_layout(reader: _Reader) -> tuple[int, int, int, list[int]]:
+    """Lanes, groups, exceptions, and words of each group."""
+    lanes, groups = _lanes_and_groups(reader.take(1)[0])
+    return lanes, groups, reader.varint(), [reader.varint() for _ in range(groups)]
+
+
+def _body(lanes: int, groups: int, exceptions: int, words: list[int]) -> int:
+    """Bytes of a payload without its padding."""
+    return _EXCEPTION.itemsize * exceptions + 4 * lanes * groups + 2 * sum(words)
 
 
 def _lanes_and_groups(byte: int) -> tuple[int, int]:

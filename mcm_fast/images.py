@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
-from mcm_fast.limits import MAX_PIXELS, check_pixels
+from mcm_fast.inputs import check_pixels
+from mcm_fast.limits import MAX_PIXELS
 
 _EXIF_PREFIX = b"Exif\x00\x00"
 _ORIENTATION = 0x0112

@@ -105,7 +105,9 @@ class LoadedModel:
         codec._remake = partial(cls.untrained, preset, seed, codec.device, engine)
         return codec
 
-    def with_limits(self: Self, *, max_pixels: int = MAX_PIXELS, tile_pixels: int = TILE_PIXELS) -> Self:
+    def with_limits(
+        self: Self, *, max_pixels: int = MAX_PIXELS, tile_pixels: int = TILE_PIXELS
+    ) -> Self:
         """The same codec, sharing all its memory, with other limits."""
         other = copy.copy(self)
         other.max_pixels = check_limit("max_pixels", max_pixels)

@@ -1,4 +1,4 @@
-"""The caller's torch state, which changes nothing in what a codec computes, and is left as it was."""
+"""The caller's torch state: it changes nothing in what a codec computes, and stays as it was."""
 
 from __future__ import annotations
 

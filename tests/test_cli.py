@@ -18,23 +18,33 @@ from mcm_fast import container, images, model_file, presets
 from mcm_fast.cli.main import main
 from mcm_fast.container import Stream, pack, unpack
 from mcm_fast.exact.engine import Coded
+from mcm_fast.inputs import check_metadata
 
 
 class FakeCodec:
     """Stores the pixels: the command line cannot tell."""
 
-    def compress(self, image, quality=50.0, chunks=None, target_bpp=None):
+    def compress(self, image, quality=50.0, metadata=None, target_bpp=None):
         if target_bpp is not None:
             warnings.warn(f"{target_bpp} bpp is out of reach", UserWarning, stacklevel=2)
         _, height, width = image.shape
         words = image.numpy().tobytes() + bytes(image.numel() % 2)
         none = torch.zeros(0, dtype=torch.int64)
         coded = Coded(1, 1, none, none.to(torch.int16), [bytes(4) + words])
-        return pack(Stream(bytes(8), round(quality * 100), width, height, False, coded, chunks))
+        return pack(
+            Stream(
+                bytes(8),
+                round(quality * 100),
+                width,
+                height,
+                False,
+                coded,
+                check_metadata(metadata),
+            )
+        )
 
 
-def fake_decompress(stream, *, device="cpu", rendering="faithful", max_pixels=2**28):
-    s = unpack(stream, max_pixels)
+def fake_decompress(s, *, model=None, device="cpu", rendering="faithful", max_pixels=2**28):
     pixels = torch.frombuffer(bytearray(s.coded.segments[0][4:]), dtype=torch.uint8)
     return pixels[: 3 * s.width * s.height].reshape(3, s.height, s.width)
 

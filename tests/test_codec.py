@@ -13,7 +13,8 @@ from mcm_fast import BitstreamError, Codec
 
 def test_public_names():
     expected = {"BitstreamError", "Codec", "Latents", "compress", "decompress"}
-    assert set(mcm_fast.__all__) == expected | {"info", "load", "models"}
+    expected |= {"Reason", "compress_many", "decompress_many", "info", "load", "models"}
+    assert set(mcm_fast.__all__) == expected | {"read_metadata"}
     for name in mcm_fast.__all__:
         assert getattr(mcm_fast, name) is not None
 
@@ -55,9 +56,9 @@ def test_float_images_equal_uint8(codec):
 
 def test_batch_and_lists(codec):
     images = torch.stack([noise(33, 50, seed) for seed in range(3)])
-    streams = codec.compress(images)
-    assert streams == [codec.compress(image) for image in images]
-    decoded = codec.decompress(streams)
+    streams = codec.compress_many(images)
+    assert streams == codec.compress_many(list(images)) == [codec.compress(i) for i in images]
+    decoded = codec.decompress_many(streams)
     assert all(torch.equal(a, codec.decompress(s)) for a, s in zip(decoded, streams, strict=True))
 
 
@@ -68,18 +69,26 @@ def test_streams_may_be_files_and_views(codec):
         assert torch.equal(codec.decompress(other), image)
 
 
-def test_chunks_are_carried(codec):
+def test_metadata_are_carried(codec):
     image = noise(20, 20)
-    chunks = {"iccp": b"profile", "exif": b"II*\0"}
-    stream = codec.compress(image, chunks=chunks)
-    assert mcm_fast.container.unpack(stream).chunks == chunks
+    metadata = {"icc_profile": b"profile", "exif": b"II*\0"}
+    stream = codec.compress(image, metadata=metadata)
+    assert mcm_fast.read_metadata(stream) == metadata
     assert torch.equal(codec.decompress(stream), codec.decompress(codec.compress(image)))
+    assert codec.encode(codec.analysis(image), metadata) == stream
+
+
+@pytest.mark.parametrize("metadata", [{"gps": b""}, {"exif": "text"}, {"icc_profile": None}])
+def test_bad_metadata(codec, metadata):
+    with pytest.raises(ValueError, match="metadata"):
+        codec.compress(noise(8, 8), metadata=metadata)
 
 
 def test_info(codec):
     found = mcm_fast.info(codec.compress(noise(20, 30), 12.5))
     assert (found["width"], found["height"], found["quality"]) == (30, 20, 12.5)
-    assert found["model"] == codec.integers.id.hex() and found["name"] is None
+    assert found["model_id"] == codec.integers.id.hex() and found["model"] is None
+    assert mcm_fast.info(mcm_fast.compress(noise(20, 30)))["model"] == "small"
 
 
 BAD_IMAGES = {
@@ -106,7 +115,7 @@ def test_bad_images(codec, name):
             call(BAD_IMAGES[name])
 
 
-@pytest.mark.parametrize("quality", [-0.1, 100.1, float("nan"), float("inf"), "high", None])
+@pytest.mark.parametrize("quality", [-0.1, 100.1, float("nan"), float("inf"), "high"])
 def test_bad_quality(codec, quality):
     with pytest.raises(ValueError, match="quality"):
         codec.compress(noise(8, 8), quality)
@@ -118,7 +127,24 @@ def test_bad_target(codec, target):
         codec.compress(noise(8, 8), target_bpp=target)
 
 
-def test_bad_names():
+def test_a_quality_and_a_target_exclude_each_other(codec):
+    with pytest.raises(ValueError, match="exclude"):
+        codec.compress(noise(8, 8), 50, target_bpp=1.0)
+
+
+def test_a_batch_is_not_an_image(codec):
+    for call in (codec.compress, mcm_fast.compress):
+        with pytest.raises(ValueError, match="compress_many"):
+            call(torch.zeros(2, 3, 8, 8))
+    for call in (codec.compress_many, mcm_fast.compress_many):
+        with pytest.raises(ValueError, match="a batch is a list of images"):
+            call(noise(8, 8))
+
+
+def test_bad_names(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no-model"):
+        mcm_fast.load(tmp_path / "no-model.safetensors")
+
     with pytest.raises(ValueError, match="unknown model 'huge'"):
         mcm_fast.load("huge")
     with pytest.raises(ValueError, match="unknown model 'huge'"):
@@ -127,7 +153,7 @@ def test_bad_names():
         Codec.untrained("tiny", engine="abacus")
 
 
-def test_unusable_device():
+def test_uncheck_device():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(ValueError, match="cuda"):
@@ -147,7 +173,7 @@ def test_foreign_and_truncated_bytes(codec):
     for bad in (b"", b"MCM", foreign, stream[:-1], stream + b"\0", stream * 2):
         with pytest.raises(BitstreamError):
             codec.decompress(bad)
-    for bad in (None, "text", 7):
+    for bad in (None, "text", 7, [stream]):
         with pytest.raises(ValueError, match="a stream is bytes"):
             codec.decompress(bad)
 
@@ -163,10 +189,12 @@ def test_every_flipped_bit_is_found(codec):
 
 def test_stream_of_another_model(codec):
     stream = Codec.untrained("tiny", seed=1).compress(noise(16, 16))
-    with pytest.raises(BitstreamError, match=codec.integers.id.hex()):
+    with pytest.raises(BitstreamError, match=codec.integers.id.hex()) as error:
         codec.decompress(stream)
-    with pytest.raises(BitstreamError, match=mcm_fast.info(stream)["model"]):
+    assert error.value.reason is mcm_fast.Reason.UNKNOWN_MODEL
+    with pytest.raises(BitstreamError, match=mcm_fast.info(stream)["model_id"]) as error:
         mcm_fast.decompress(stream)  # not installed
+    assert error.value.reason is mcm_fast.Reason.UNKNOWN_MODEL
 
 
 @pytest.mark.parametrize("fraction", [0.2, 0.5, 0.8])
@@ -188,9 +216,8 @@ def test_target_out_of_reach(codec):
 
 def test_length_against_the_ideal(codec):
     for quality in range(0, 101, 20):
-        stream = codec.compress(noise(200, 300), quality)
-        length, ideal = codec.bits(stream)
-        assert length == 8 * len(stream)
+        latents = codec.analysis(noise(200, 300), quality)
+        length, ideal = 8 * len(codec.encode(latents)), codec.ideal_bits(latents)
         assert ideal <= length <= 1.005 * ideal + 8 * 96
 
 

@@ -1,6 +1,7 @@
 """The container byte for byte: what `pack` writes, and that `unpack` accepts nothing else."""
 
 import dataclasses
+import pickle
 import struct
 from string import ascii_lowercase
 
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from mcm_fast import container
 from mcm_fast.container import Stream, pack, unpack
-from mcm_fast.errors import BitstreamError
+from mcm_fast.errors import BitstreamError, Reason
 from mcm_fast.exact.engine import Coded
+from mcm_fast.exact.extension import extension
 
 MODEL = bytes(range(1, 9))
 STATES = struct.pack("<2I", 65536, 0x12345678)
@@ -78,7 +80,7 @@ def assert_same(got: Stream, want: Stream) -> None:
 
 
 def test_checksum_of_the_standard_check_string():
-    assert crc32c(b"123456789") == container._C.crc32c(b"123456789") == 0xE3069283
+    assert crc32c(b"123456789") == extension().crc32c(b"123456789") == 0xE3069283
 
 
 def test_golden_bytes_both_ways():
@@ -95,7 +97,7 @@ def test_header_of_one_image_and_one_group_is_small():
 def test_info_says_what_is_there():
     assert container.info(GOLDEN) == {
         "format": 0,
-        "model": "0102030405060708",
+        "model_id": "0102030405060708",
         "width": 300,
         "height": 5,
         "quality": 50.0,
@@ -115,6 +117,35 @@ def test_info_says_what_is_there():
 def test_every_truncation_is_an_error(length):
     with pytest.raises(BitstreamError):
         unpack(GOLDEN[:length])
+
+
+@pytest.mark.parametrize("missing", range(1, 28))
+def test_a_cut_payload_is_truncated(missing):
+    with pytest.raises(BitstreamError, match=f"{missing} bytes are missing") as error:
+        unpack(GOLDEN[:-missing])
+    assert error.value.reason is Reason.TRUNCATED
+
+
+REASONS = {
+    Reason.FOREIGN: b"\x89PNG\r\n\x1a\n",
+    Reason.VERSION: GOLDEN[:4] + b"\x63" + GOLDEN[5:],
+    Reason.TRUNCATED: GOLDEN[:10],
+    Reason.DAMAGED: GOLDEN[:-1] + bytes([GOLDEN[-1] ^ 1]),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.value)
+def test_each_reason(reason):
+    with pytest.raises(BitstreamError) as error:
+        unpack(REASONS[reason])
+    assert error.value.reason is reason
+    assert pickle.loads(pickle.dumps(error.value)).reason is reason
+
+
+def test_too_large_is_a_reason():
+    with pytest.raises(BitstreamError, match="limit") as error:
+        unpack(GOLDEN, max_pixels=100)
+    assert error.value.reason is Reason.TOO_LARGE
 
 
 def test_every_flipped_bit_is_an_error():

@@ -65,11 +65,11 @@ CASES = [(1, 1, 2.0, 0), (2, 3, 0.3, 1429), (1, 2, 40.0, 5000), (5, 7, 1e6, 1000
 def test_encode_a_batch(codec, engine):
     """Narrow and wide latents, escapes, several lanes, qualities at levels and between them."""
     items = items_like(codec, *CASES)
-    found = engine.encode_batch(items)
+    found = engine.encode(items)
     for item, (coded, parameters) in zip(items, found, strict=True):
-        expected, said = ReferenceEngine(codec.integers).encode(*item)
+        [(expected, said)] = ReferenceEngine(codec.integers).encode([item])
         assert_same_coded(coded, expected)
-        assert_same_coded(coded, codec.engine.encode(*item)[0])
+        assert_same_coded(coded, codec.engine.encode([item])[0][0])
         assert_same_parameters(parameters, said)
     assert [coded.lanes for coded, _ in found] == [1, 1, 1, 4]
 
@@ -78,9 +78,9 @@ def test_several_groups(codec, engine, monkeypatch):
     if DEVICE == "cpu":
         monkeypatch.setitem(CONTEXT_ALL, "TILE", 1024)  # fewer, and so quicker in Python
     y, z = latents_like(codec, 30, 32, 1e6)
-    coded, _ = engine.encode(y, z, 10000)
+    [(coded, _)] = engine.encode([(y, z, 10000)])
     assert coded.groups > 1
-    assert_same_coded(coded, codec.engine.encode(y, z, 10000)[0])
+    assert_same_coded(coded, codec.engine.encode([(y, z, 10000)])[0][0])
 
 
 def test_decode_a_batch(codec, engine):
@@ -94,7 +94,7 @@ def test_decode_a_batch(codec, engine):
         parameters.append(said)
     coded = streams[1][0]
     bad = dataclasses.replace(coded, segments=[coded.segments[0], coded.segments[1][:-2]])
-    found = engine.decode_batch([*streams[:2], (bad, *streams[1][1:]), streams[2]])
+    found = engine.decode([*streams[:2], (bad, *streams[1][1:]), streams[2]])
     assert isinstance(found.pop(2), BitstreamError)
     assert_decoded(found, items, parameters)
 
@@ -103,9 +103,9 @@ def test_one_wavefront_serves_many_sizes(codec):
     engine, decoder = CudaEngine(codec.integers, DEVICE), None
     for case in ((1, 2, 2.0, 50), (2, 1, 2.0, 9000), (1, 1, 0.1, 5000)):
         items = items_like(codec, case)
-        coded, parameters = codec.engine.encode(*items[0])
+        [(coded, parameters)] = codec.engine.encode(items)
         stream = coded, *case[:2], case[3]
-        assert_decoded([engine.decode(*stream)], items, [parameters])
+        assert_decoded(engine.decode([stream]), items, [parameters])
         kept = list(engine._decoder._kept.values())
         assert decoder in (None, kept[0]) and len(kept) == 1
         decoder = kept[0]
@@ -116,8 +116,8 @@ def test_graphs_are_launched_to_the_end(codec, monkeypatch):
     """With a stand-in for a graph: as many as it takes; steps beyond the last do nothing."""
     engine, launches = CudaEngine(codec.integers, DEVICE), []
     (item,) = items_like(codec, (1, 2, 2.0, 5000))
-    coded, parameters = codec.engine.encode(*item)
-    engine.decode(coded, 1, 2, 5000)
+    [(coded, parameters)] = codec.engine.encode([item])
+    engine.decode([(coded, 1, 2, 5000)])
     (wavefront,) = engine._decoder._kept.values()
 
     class Graph:
@@ -136,7 +136,7 @@ def test_graphs_are_launched_to_the_end(codec, monkeypatch):
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     wavefront.graph = captured(wavefront._step, engine.device)
-    assert_decoded([engine.decode(coded, 1, 2, 5000)], [item], [parameters])
+    assert_decoded(engine.decode([(coded, 1, 2, 5000)]), [item], [parameters])
     count = steps(1, 2, codec.integers.slices)
     assert count % GRAPH_STEPS and count <= sum(launches) < count + GRAPH_STEPS
 
@@ -144,11 +144,11 @@ def test_graphs_are_launched_to_the_end(codec, monkeypatch):
 def test_memory_grows_to_the_largest(codec):
     engine = CudaEngine(codec.integers, DEVICE)
     item = items_like(codec, (1, 1, 2.0, 50))[0]
-    coded, parameters = codec.engine.encode(*item)
+    [(coded, parameters)] = codec.engine.encode([item])
     batch = images.Batch(codec.integers, [(1, 1, 50)], 1)
     found = [engine._decoder._wavefront(batch, room) for room in (1, 2**17, 2)]
     assert found[0] is not found[1] is found[2]
-    assert_decoded([engine.decode(coded, 1, 1, 50)], [item], [parameters])
+    assert_decoded(engine.decode([(coded, 1, 1, 50)]), [item], [parameters])
     assert len(engine._decoder._kept) == 1
 
 
@@ -159,12 +159,12 @@ def test_exceptions(codec):
         items_like(codec, *[(1, 2, 0.3, 5000)] * 2),
     )
     item[0][0, 0, 1], item[0][-1, -1, -1] = -(2**15), 2**15 - 1
-    found = engine.encode_batch([item, other])
-    expected, parameters = ReferenceEngine(integers).encode(*item)
+    found = engine.encode([item, other])
+    [(expected, parameters)] = ReferenceEngine(integers).encode([item])
     assert_same_coded(found[0][0], expected)
     assert len(expected.exception_indexes) == int((item[0] != 0).sum())
     coded = [pair[0] for pair in found]
-    decoded = engine.decode_batch([(one, 1, 2, 5000) for one in coded])
+    decoded = engine.decode([(one, 1, 2, 5000) for one in coded])
     assert_decoded(decoded[:1], [item], [parameters])
     assert torch.equal(decoded[1][0].cpu(), other[0])
     assert engine.cost(*item) == pytest.approx(ReferenceEngine(integers).cost(*item), rel=1e-9)
@@ -173,7 +173,7 @@ def test_exceptions(codec):
 def test_damage(codec, engine):
     """What the host sees and what the device sees, all in one batch with an image that is whole."""
     item = items_like(codec, (1, 1, 2.0, 5000))[0]
-    coded, parameters = codec.engine.encode(*item)
+    [(coded, parameters)] = codec.engine.encode([item])
     segment, size = coded.segments[0], item[0].numel() + item[1].numel()
     bad = [
         dataclasses.replace(coded, segments=segments)
@@ -192,33 +192,32 @@ def test_damage(codec, engine):
         exceptions = torch.tensor(indexes), torch.tensor(differences, dtype=torch.int16)
         names = "exception_indexes", "exception_differences"
         bad.append(dataclasses.replace(coded, **dict(zip(names, exceptions, strict=True))))
-    whole, *found = engine.decode_batch([(one, 1, 1, 5000) for one in (coded, *bad)])
+    whole, *found = engine.decode([(one, 1, 1, 5000) for one in (coded, *bad)])
     assert_decoded([whole], [item], [parameters])
     assert len(found) == len(bad) and all(isinstance(one, BitstreamError) for one in found)
-    with pytest.raises(BitstreamError, match="segments"):
-        engine.decode(bad[0], 1, 1, 5000)
-    with pytest.raises(BitstreamError, match="too many"):
-        engine.decode(coded, 2**16, 2**16, 5000)
+    assert "segments" in str(found[0])
+    [huge] = engine.decode([(coded, 2**16, 2**16, 5000)])
+    assert isinstance(huge, BitstreamError) and "too many" in str(huge)
 
 
 def test_wrong_arguments(codec, engine):
     y, z = latents_like(codec, 4, 5, 1.0)
     for bad in ((y.int(), z, 0), (y, z[1:], 0), (y[1:], z, 0), (y[0], z, 0), (y, z, 10001)):
-        for call in (engine.parameters, engine.encode, engine.cost):
+        for call in (engine.parameters, engine.cost, lambda *item: engine.encode([item])):
             with pytest.raises(ValueError):
                 call(*bad)
-    assert engine.encode_batch([]) == [] and engine.decode_batch([]) == []
+    assert engine.encode([]) == [] and engine.decode([]) == []
 
 
 def test_large_batches_are_cut(codec, engine, monkeypatch):
     items = items_like(codec, *[(1, 1, 2.0, 5000)] * 3)
-    expected = [codec.engine.encode(*item) for item in items]
+    expected = codec.engine.encode(items)
     monkeypatch.setattr(images, "IMAGES", 2)
-    found = engine.encode_batch(items)
+    found = engine.encode(items)
     for (coded, _), (want, _) in zip(found, expected, strict=True):
         assert_same_coded(coded, want)
     assert_decoded(
-        engine.decode_batch([(coded, 1, 1, 5000) for coded, _ in found]),
+        engine.decode([(coded, 1, 1, 5000) for coded, _ in found]),
         items,
         [parameters for _, parameters in expected],
     )
@@ -238,10 +237,10 @@ def test_codec(codec):
     other = Codec(codec.network, codec.integers, codec.device, None)
     other.engine = CudaEngine(codec.integers, DEVICE)
     images = [noise(16, 30, 1), noise(1, 1, 2), noise(20, 9, 3)]
-    streams = codec.compress(images, 40)
-    assert other.compress(images, 40) == streams
+    streams = codec.compress_many(images, 40)
+    assert other.compress_many(images, 40) == streams
     assert other.decode(streams[0]) == codec.decode(streams[0])
-    found = other.decompress([streams[0], streams[1][:-1], streams[2]], errors="return")
+    found = other.decompress_many([streams[0], streams[1][:-1], streams[2]], on_error="return")
     assert isinstance(found.pop(1), BitstreamError)
     assert all(
         torch.equal(a, codec.decompress(s)) for a, s in zip(found, streams[::2], strict=True)
@@ -254,8 +253,8 @@ def test_threads(codec, engine):
 
     def there_and_back(item):
         with torch.inference_mode(item[2] % 2 == 0):
-            coded, parameters = engine.encode(*item)
-            return engine.decode(coded, *item[0].shape[1:], item[2]), parameters
+            [(coded, parameters)] = engine.encode([item])
+            return engine.decode([(coded, *item[0].shape[1:], item[2])])[0], parameters
 
     with ThreadPoolExecutor(4) as pool:
         for item, (decoded, said) in zip(items, pool.map(there_and_back, items), strict=True):
@@ -296,9 +295,9 @@ def test_larger(preset):
     codec = Codec.untrained(preset, seed=1)
     engine = CudaEngine(codec.integers, DEVICE)
     items = items_like(codec, (9, 13, 2.0, 3333), (3, 5, 40.0, 9000))
-    found = engine.encode_batch(items)
-    expected = [codec.engine.encode(*item) for item in items]
+    found = engine.encode(items)
+    expected = codec.engine.encode(items)
     for (coded, _), (want, _) in zip(found, expected, strict=True):
         assert_same_coded(coded, want)
     streams = [(c, *y.shape[1:], q) for (c, _), (y, _, q) in zip(found, items, strict=True)]
-    assert_decoded(engine.decode_batch(streams), items, [said for _, said in expected])
+    assert_decoded(engine.decode(streams), items, [said for _, said in expected])

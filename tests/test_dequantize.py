@@ -56,7 +56,7 @@ def test_a_network_rounded_as_in_use_is_the_integers(files):
     codec.network.quantize()
     image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(2))
     latents = codec.analysis(image, 100)
-    parameters = codec.engine.parameters(latents.y, latents.z, latents.quality)
+    parameters = codec.engine.parameters(latents.y, latents.z, latents.quality_steps)
     with torch.inference_mode():
         coded = codec.network.entropy(codec.network.analysis(image[None]), torch.tensor([7.0]))
     assert torch.equal(coded.y_hat[0].short(), latents.y)

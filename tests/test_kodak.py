@@ -17,8 +17,8 @@ def check_rates(paths) -> None:
         image, _ = read_image(path)
         lengths = []
         for quality in QUALITIES:
-            stream = codec.compress(image, quality)
-            length, ideal = codec.bits(stream)
+            latents = codec.analysis(image, quality)
+            length, ideal = 8 * len(codec.encode(latents)), codec.ideal_bits(latents)
             assert ideal <= length <= 1.005 * ideal + 8 * 96, (path.name, quality)
             lengths.append(length)
         assert lengths == sorted(lengths), path.name

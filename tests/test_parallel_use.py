@@ -28,7 +28,7 @@ def there_and_back(codec: Codec, seed: int) -> tuple[bytes, torch.Tensor]:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_eight_threads_on_one_codec(codec, threads):
-    shared = codec.limited()
+    shared = codec.with_limits()
     shared.engine = CpuEngine(codec.integers, threads)
     alone = [there_and_back(codec, seed) for seed in range(8)]
     with ThreadPoolExecutor(8) as pool:
@@ -43,16 +43,16 @@ def test_batches_whatever_the_threads(codec, threads):
     """More images than threads, fewer, and one."""
     engine = CpuEngine(codec.integers, threads)
     latents = [codec.analysis(noise(40, 30 + 10 * seed, seed), 50) for seed in range(5)]
-    items = [(one.y, one.z, one.quality) for one in latents]
+    items = [(one.y, one.z, one.quality_steps) for one in latents]
     for count in (0, 1, 2, 5):
-        coded = engine.encode_batch(items[:count])
-        alone = [codec.engine.encode(*item) for item in items[:count]]
+        coded = engine.encode(items[:count])
+        alone = [codec.engine.encode([item])[0] for item in items[:count]]
         assert [c.segments for c, _ in coded] == [c.segments for c, _ in alone]
         streams = [
             (c, *y.shape[1:], quality)
             for (c, _), (y, _, quality) in zip(coded, items[:count], strict=True)
         ]
-        for (y, z, _), item in zip(engine.decode_batch(streams), items[:count], strict=True):
+        for (y, z, _), item in zip(engine.decode(streams), items[:count], strict=True):
             assert torch.equal(y, item[0]) and torch.equal(z, item[1])
 
 
@@ -84,7 +84,7 @@ def test_memory_does_not_grow(codec):
     def round_trips(count: int) -> None:
         for i in range(count):
             stream = codec.compress(noise(100 + i % 7, 200, i % 7), i % 101)
-            codec.decompress([stream, stream[:-1], b""], errors="return")
+            codec.decompress_many([stream, stream[:-1], b""], on_error="return")
         gc.collect()
 
     round_trips(40)

@@ -41,9 +41,9 @@ def latents(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, int]:
 def test_any_latents_survive(name, item):
     y, z, quality = item
     engine = ENGINES[name].engine
-    coded, parameters = engine.encode(y, z, quality)
-    assert coded.segments == CODEC.engine.encode(y, z, quality)[0].segments
-    found_y, found_z, found = engine.decode(coded, *y.shape[1:], quality)
+    [(coded, parameters)] = engine.encode([(y, z, quality)])
+    assert coded.segments == CODEC.engine.encode([item])[0][0].segments
+    [(found_y, found_z, found)] = engine.decode([(coded, *y.shape[1:], quality)])
     assert torch.equal(found_y.cpu(), y) and torch.equal(found_z.cpu(), z)
     for part in ("mu", "indexes", "hyper"):
         assert torch.equal(getattr(found, part), getattr(parameters, part))
@@ -53,10 +53,12 @@ def test_any_latents_survive(name, item):
 @given(items=st.lists(latents(), max_size=5))
 def test_any_batch_is_its_items(items):
     engine = CODEC.engine
-    coded = engine.encode_batch(items)
-    assert [c.segments for c, _ in coded] == [engine.encode(*item)[0].segments for item in items]
+    coded = engine.encode(items)
+    assert [c.segments for c, _ in coded] == [
+        engine.encode([item])[0][0].segments for item in items
+    ]
     sizes = [(*y.shape[1:], quality) for y, _, quality in items]
-    decoded = engine.decode_batch([(c, *size) for (c, _), size in zip(coded, sizes, strict=True)])
+    decoded = engine.decode([(c, *size) for (c, _), size in zip(coded, sizes, strict=True)])
     for (y, z, _), item in zip(decoded, items, strict=True):
         assert torch.equal(y, item[0]) and torch.equal(z, item[1])
 

@@ -82,15 +82,15 @@ def test_a_damaged_stream_spoils_only_itself(codec, good, crafted, engine):
     other = Codec.untrained("tiny", seed=0, engine=engine)
     small = codec.compress(noise(20, 30))
     streams = [small, crafted["states-zero"], good[:50], small, crafted["words-none"]]
-    found = other.decompress(streams, errors="return")
+    found = other.decompress_many(streams, on_error="return")
     kinds = [type(one) for one in found]
     error, image = BitstreamError, torch.Tensor
     assert kinds == [image, error, error, image, error]
     assert torch.equal(found[0], other.decompress(small)) and torch.equal(found[0], found[3])
     with pytest.raises(BitstreamError, match="image 1 of the batch"):
-        other.decompress(streams[:2])
+        other.decompress_many(streams[:2])
     with pytest.raises(BitstreamError, match="image 2 of the batch"):
-        other.decode([small, small, good[:50]])
+        other.decompress_many([small, small, good[:50]])
 
 
 def test_more_latents_than_can_be_numbered(codec, good):
@@ -98,7 +98,7 @@ def test_more_latents_than_can_be_numbered(codec, good):
     stream = container.unpack(good)
     huge = dataclasses.replace(stream, width=2**19, height=2**17)
     with pytest.raises(BitstreamError, match="too many latents"):
-        codec.limited(max_pixels=2**40).decode(container.pack(huge))
+        codec.with_limits(max_pixels=2**40).decode(container.pack(huge))
 
 
 @pytest.mark.parametrize("quality", [-1, 10001, -(2**40), 2**62])
@@ -106,17 +106,19 @@ def test_a_quality_that_is_none(codec, quality):
     """Tables are chosen by it: beyond the last one there is no memory."""
     latents = codec.analysis(noise(40, 40))
     with pytest.raises(ValueError, match="quality"):
-        codec.encode(dataclasses.replace(latents, quality=quality))
-    for call in (codec.engine.encode, codec.engine.parameters, codec.engine.cost):
+        codec.encode(dataclasses.replace(latents, quality_steps=quality))
+    for call in (codec.engine.parameters, codec.engine.cost):
         with pytest.raises(ValueError, match="quality"):
             call(latents.y, latents.z, quality)
+    with pytest.raises(ValueError, match="quality"):
+        codec.engine.encode([(latents.y, latents.z, quality)])
 
 
 def test_limits_both_ways(codec):
     image = noise(50, 60)
     pixels = 256 * 4 * 4  # whole blocks
     stream = codec.compress(image)
-    exact, below = (codec.limited(max_pixels=n) for n in (pixels, pixels - 1))
+    exact, below = (codec.with_limits(max_pixels=n) for n in (pixels, pixels - 1))
     assert exact.compress(image) == stream
     assert torch.equal(exact.decompress(stream), codec.decompress(stream))
     with pytest.raises(ValueError, match=f"60x50: the limit is {pixels - 1} pixels"):
@@ -149,28 +151,29 @@ def test_no_memory_is_taken_for_refused_images(codec):
 
 def test_batches_of_several_models_and_errors(codec):
     images = [noise(20, 30), torch.zeros(3, 3), noise(31, 17)]
-    found = mcm_fast.compress(images, errors="return")
+    found = mcm_fast.compress_many(images, on_error="return")
     assert [type(one) for one in found] == [bytes, ValueError, bytes]
     assert found[0] == mcm_fast.compress(images[0])
     with pytest.raises(ValueError, match="image 1 of the batch: an image is"):
-        mcm_fast.compress(images)
+        mcm_fast.compress_many(images)
     streams = [found[0], codec.compress(images[0]), found[2]]
-    decoded = mcm_fast.decompress(streams, errors="return")
+    decoded = mcm_fast.decompress_many(streams, on_error="return")
     assert [type(one) for one in decoded] == [torch.Tensor, BitstreamError, torch.Tensor]
     assert torch.equal(decoded[2], mcm_fast.decompress(streams[2]))
     with pytest.raises(BitstreamError, match="image 1 of the batch: the stream needs model"):
-        mcm_fast.decompress(streams)
+        mcm_fast.decompress_many(streams)
     for call in (
-        lambda: codec.compress(images[0], errors="ignore"),
-        lambda: codec.decompress([], errors=""),
+        lambda: codec.compress_many(images[:1], on_error="ignore"),
+        lambda: codec.decompress_many([], on_error=""),
+        lambda: mcm_fast.decompress_many([], on_error="skip"),
     ):
-        with pytest.raises(ValueError, match="errors is 'raise' or 'return'"):
+        with pytest.raises(ValueError, match="on_error is 'raise' or 'return'"):
             call()
 
 
 def test_target_rate_of_a_batch(codec):
     images = [noise(64, 64), torch.zeros(1), noise(64, 64, seed=1)]
-    found = codec.compress(images, target_bpp=1.0, errors="return")
+    found = codec.compress_many(images, target_bpp=1.0, on_error="return")
     assert [type(one) for one in found] == [bytes, ValueError, bytes]
     assert found[2] == codec.compress(images[2], target_bpp=1.0)
 

@@ -35,8 +35,8 @@ def latents_like(model: IntegerModel, height: int, width: int, spread: float = 3
 
 def everything(engine, y, z, quality: int):
     """All that an engine says about latents, as one comparable list."""
-    coded, parameters = engine.encode(y, z, quality)
-    y_hat, z_hat, decoded = engine.decode(coded, *y.shape[1:], quality)
+    [(coded, parameters)] = engine.encode([(y, z, quality)])
+    [(y_hat, z_hat, decoded)] = engine.decode([(coded, *y.shape[1:], quality)])
     assert torch.equal(y_hat, y) and torch.equal(z_hat, z)
     for name in ("mu", "indexes", "hyper"):
         assert torch.equal(getattr(decoded, name), getattr(parameters, name)), name

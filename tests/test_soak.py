@@ -124,7 +124,7 @@ def test_a_thousand_images():
 
 
 def test_eight_threads_for_long(codec):
-    shared = codec.limited()
+    shared = codec.with_limits()
     shared.engine = CpuEngine(codec.integers, 2)
     expected = [there_and_back(codec, seed) for seed in range(16)]
 

@@ -90,7 +90,7 @@ def test_reach_is_what_the_networks_see(preset):
 @pytest.mark.parametrize("size", [(700, 900), (900, 333), (20, 1500), (1500, 20)], ids=str)
 def test_tiled_transforms_equal_whole_ones(codec, size):
     """Within the rounding of floats; on most machines to the last bit."""
-    tiled, image = codec.limited(tile_pixels=2**15), noise(*size)
+    tiled, image = codec.with_limits(tile_pixels=2**15), noise(*size)
     whole, parts = codec._features(image), tiled._features(image)
     assert torch.allclose(parts[0], whole[0], rtol=1e-4, atol=1e-5) and parts[1:] == whole[1:]
     latents = codec.analysis(image, 60)
@@ -144,7 +144,7 @@ def test_a_tile_too_narrow_would_show(codec):
 
 
 def test_the_road_in_tiles(codec):
-    tiled, image = codec.limited(tile_pixels=2**15), noise(500, 300)
+    tiled, image = codec.with_limits(tile_pixels=2**15), noise(500, 300)
     stream = tiled.compress(image, 30)
     latents = tiled.decode(stream)
     changed = (latents.y != codec.analysis(image, 30).y).float().mean()

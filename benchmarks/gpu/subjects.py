@@ -45,16 +45,14 @@ class Case:
         self.clock = Clock(self.engine.device, plan.repeats)
         self.item = y.to(self.engine.device), z.to(self.engine.device), QUALITY
         self.size, self.steps = tuple(y.shape[1:]), steps(*y.shape[1:], model.slices)
-        self.coded, _ = self.engine.encode(*self.item)
-        expected, _ = CpuEngine(model).encode(y, z, QUALITY)
+        [(self.coded, _)] = self.engine.encode([self.item])
+        [(expected, _)] = CpuEngine(model).encode([self.item])
         assert self.coded.segments == expected.segments
-        self.check(self.decode())
+        self.check(*self.decode())
 
-    def decode(self):
-        return self.engine.decode(self.coded, *self.size, QUALITY)
-
-    def decode_batch(self, count: int):
-        return self.engine.decode_batch([(self.coded, *self.size, QUALITY)] * count)
+    def decode(self, count: int = 1):
+        """So many copies of it, together."""
+        return self.engine.decode([(self.coded, *self.size, QUALITY)] * count)
 
     def check(self, *decoded) -> None:
         for y, z, _ in decoded:
@@ -123,7 +121,7 @@ def entropy(plan, images) -> list[dict]:
     rows = []
     for case in cases(plan, images):
         row = {"what": case.name, "bpp": case.bpp(), "steps": case.steps}
-        row |= {"encode ms": case.clock.median(lambda c=case: c.engine.encode(*c.item))}
+        row |= {"encode ms": case.clock.median(lambda c=case: c.engine.encode([c.item]))}
         row |= {"decode ms": case.clock.median(case.decode)} | case.steps_us()
         rows.append(row | {"floor ms": round(case.steps * row["empty step us"] / 1e3, 3)})
     return rows
@@ -132,10 +130,10 @@ def entropy(plan, images) -> list[dict]:
 def batches(plan, images) -> list[dict]:
     """Many images at once against one after the other."""
     case, rows = next(cases(plan, images)), []
-    case.check(*case.decode_batch(plan.batch))
+    case.check(*case.decode(plan.batch))
     alone = case.clock.median(case.decode)
     for count in sorted({1, plan.batch // 4 or 1, plan.batch}):
-        both = case.clock.median(lambda n=count: case.decode_batch(n))
+        both = case.clock.median(lambda n=count: case.decode(n))
         row = {"what": case.name, "images": count, "decode ms": both}
         rows.append(row | {"throughput of one at a time": round(count * alone / both, 2)})
     return rows

@@ -17,7 +17,7 @@ def compress(
     destination: Destination,
     quality: Annotated[float | None, typer.Option(help="0..100 [default: 50]")] = None,
     target_bpp: Annotated[float | None, typer.Option(help="Bits a pixel, not a quality.")] = None,
-    model: Annotated[str, typer.Option(help="The model's name.")] = "small",
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = "small",
     device: Device = "cpu",
     background: Annotated[str | None, typer.Option(help="Colour behind transparency.")] = None,
     max_pixels: MaxPixels = MAX_PIXELS,
@@ -30,6 +30,7 @@ def compress(
     import mcm_fast
 
     from ..images import is_image_name, read_image
+    from ..metadata import named
 
     pairs = jobs(sources, destination, ".mcm", is_image_name)
     PIL.Image.MAX_IMAGE_PIXELS = None  # --max-pixels decides alone
@@ -39,7 +40,7 @@ def compress(
         check_target(target, force)
         file = io.BytesIO(read(source)) if source == PIPE else source
         image, chunks = read_image(file, background, max_pixels)
-        write(target, codec.compress(image, chunks=chunks, **aim))
+        write(target, codec.compress(image, metadata=named(chunks), **aim))
 
     run(pairs, job)
 

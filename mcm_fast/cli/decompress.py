@@ -18,6 +18,9 @@ def decompress(
     rendering: Annotated[str, typer.Option(help="faithful, or another of the model's.")] = (
         "faithful"
     ),
+    model: Annotated[
+        str | None, typer.Option(help="A model's name or file, not the one that IN names.")
+    ] = None,
     device: Device = "cpu",
     max_pixels: MaxPixels = MAX_PIXELS,
     force: Force = False,
@@ -37,10 +40,9 @@ def decompress(
     def job(source: str, target: str) -> None:
         check_target(target, force)
         format = "PNG" if target == PIPE else format_of(target)
-        stream = read(source)
-        chunks = unpack(stream, max_pixels).chunks
-        options = {"device": device, "rendering": rendering, "max_pixels": max_pixels}
-        image = mcm_fast.decompress(stream, **options)
-        write_image(image, sys.stdout.buffer if target == PIPE else target, chunks, format)
+        stream = unpack(read(source), max_pixels)
+        options = {"model": model, "device": device, "rendering": rendering}
+        image = mcm_fast.decompress(stream, **options, max_pixels=max_pixels)
+        write_image(image, sys.stdout.buffer if target == PIPE else target, stream.chunks, format)
 
     run(jobs(sources, destination, ".png", is_stream_name), job)

@@ -126,8 +126,7 @@ def _codec(model: str, device: str, rendering: str) -> Rendered:
     from ..evaluation.measure import Rendered
     from ..inputs import check_rendering
 
-    is_file = model not in models() and Path(model).is_file()
-    codec = Codec.from_file(model, device) if is_file else load(model, device)
+    codec = load(model, device)
     check_rendering(rendering, codec.renderings)
     return Rendered(codec, rendering)
 

@@ -74,8 +74,9 @@ def in_container(estimate: Result) -> Curve:
 
 
 def _container(codec: mcm_fast.Codec, image: Tensor, quality: float) -> float:
-    length, ideal = codec.bits(codec.compress(image, quality))
-    return (length - ideal) / 8
+    """Bytes of a stream beyond the ideal length of its latents."""
+    latents = codec.analysis(image, quality)
+    return len(codec.encode(latents)) - codec.ideal_bits(latents) / 8
 
 
 def _forward(network: Network, image: Tensor, level: Tensor) -> tuple[Tensor, float]:

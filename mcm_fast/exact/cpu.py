@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BitstreamError, caught
-from .engine import Coded, Parameters
+from .engine import Coded, CodedItem, Decoded, Encoded, LatentsItem, Parameters
 from .extension import extension
 from .model import IntegerModel
 
@@ -37,22 +37,10 @@ class CpuEngine:
         found = self._model.parameters(_latents(y), _latents(z), quality, self.threads)
         return Parameters(*map(torch.from_numpy, found))
 
-    def encode(self, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
-        return self._encode(self.threads, y, z, quality)
-
-    def decode(
-        self, coded: Coded, height: int, width: int, quality: int
-    ) -> tuple[Tensor, Tensor, Parameters]:
-        return self._decode(self.threads, coded, height, width, quality)
-
-    def encode_batch(
-        self, items: Sequence[tuple[Tensor, Tensor, int]]
-    ) -> list[tuple[Coded, Parameters]]:
+    def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
         return self._share_out(self._encode, items)
 
-    def decode_batch(
-        self, items: Sequence[tuple[Coded, int, int, int]]
-    ) -> list[tuple[Tensor, Tensor, Parameters] | BitstreamError]:
+    def decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
         return self._share_out(lambda *item: caught(self._decode, *item), items)
 
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
@@ -67,7 +55,7 @@ class CpuEngine:
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(lambda item: code(self.threads // workers, *item), items))
 
-    def _encode(self, threads: int, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
+    def _encode(self, threads: int, y: Tensor, z: Tensor, quality: int) -> Encoded:
         lanes, groups, indexes, differences, segments, *found = self._model.encode(
             _latents(y), _latents(z), quality, threads
         )
@@ -76,9 +64,7 @@ class CpuEngine:
             *map(torch.from_numpy, found)
         )
 
-    def _decode(
-        self, threads: int, coded: Coded, height: int, width: int, quality: int
-    ) -> tuple[Tensor, Tensor, Parameters]:
+    def _decode(self, threads: int, coded: Coded, height: int, width: int, quality: int) -> Decoded:
         indexes, differences = coded.exception_indexes, coded.exception_differences
         y, z, *found = self._model.decode(
             coded.lanes,

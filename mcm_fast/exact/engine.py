@@ -31,6 +31,12 @@ class Coded:
     segments: list[bytes]  # for each group: its states, then its words
 
 
+LatentsItem = tuple[Tensor, Tensor, int]  # y, z, quality
+CodedItem = tuple[Coded, int, int, int]  # and y's height and width, quality
+Encoded = tuple[Coded, Parameters]
+Decoded = tuple[Tensor, Tensor, Parameters]  # y, z
+
+
 class Engine(Protocol):
     """y is int16 [M, h, w], z int16 [Nz, ceil(h/4), ceil(w/4)], quality 0..10000.
 
@@ -41,24 +47,12 @@ class Engine(Protocol):
     def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
         """All parameters in one pass over known latents."""
 
-    def encode(self, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
-        """Code the latents."""
+    def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
+        """Codes the latents of each image, all sizes and qualities mixed."""
 
-    def decode(
-        self, coded: Coded, height: int, width: int, quality: int
-    ) -> tuple[Tensor, Tensor, Parameters]:
-        """y (of height x width), z and the parameters. Raises BitstreamError on damage."""
-
-    def encode_batch(
-        self, items: Sequence[tuple[Tensor, Tensor, int]]
-    ) -> list[tuple[Coded, Parameters]]:
-        """`encode` of each (y, z, quality), all sizes and qualities mixed."""
-
-    def decode_batch(
-        self, items: Sequence[tuple[Coded, int, int, int]]
-    ) -> list[tuple[Tensor, Tensor, Parameters] | BitstreamError]:
-        """`decode` of each (coded, height, width, quality). A damaged stream spoils only itself:
-        its BitstreamError is returned in its place."""
+    def decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
+        """The latents of each image and their parameters. A damaged stream spoils only itself: its
+        BitstreamError is returned in its place."""
 
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
         """The ideal code length in bits under the integer tables: -log2 of each coded symbol's

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import BitstreamError, caught
-from .engine import Coded, Parameters
+from .engine import Coded, CodedItem, Decoded, Encoded, LatentsItem, Parameters
 from .model import CONTEXTS, LIMIT, SHIFT, IntegerModel
 from .rans import Decoder, Encoder
 from .wavefront import wavefront
@@ -188,31 +188,25 @@ class ReferenceEngine:
     def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
         return self._write(y, z, quality)[1]
 
-    def encode(self, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
-        writer, parameters = self._write(y, z, quality)
-        return writer.finish(), parameters
+    def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
+        return [self._encode(*item) for item in items]
+
+    def decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
+        return [caught(self._decode, *item) for item in items]
 
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
         return self._write(y, z, quality)[0].bits
 
-    def decode(
-        self, coded: Coded, height: int, width: int, quality: int
-    ) -> tuple[Tensor, Tensor, Parameters]:
+    def _encode(self, y: Tensor, z: Tensor, quality: int) -> Encoded:
+        writer, parameters = self._write(y, z, quality)
+        return writer.finish(), parameters
+
+    def _decode(self, coded: Coded, height: int, width: int, quality: int) -> Decoded:
         z_size = self.model.hyper_latent * -(-height // 4) * -(-width // 4)
         reader = _Reader(self.tables, coded, z_size + self.model.latent * height * width)
         y, z, parameters = self._visit(reader, height, width, quality)
         reader.finish()
         return y, z, parameters
-
-    def encode_batch(
-        self, items: Sequence[tuple[Tensor, Tensor, int]]
-    ) -> list[tuple[Coded, Parameters]]:
-        return [self.encode(*item) for item in items]
-
-    def decode_batch(
-        self, items: Sequence[tuple[Coded, int, int, int]]
-    ) -> list[tuple[Tensor, Tensor, Parameters] | BitstreamError]:
-        return [caught(self.decode, *item) for item in items]
 
     def _write(self, y: Tensor, z: Tensor, quality: int) -> tuple[_Writer, Parameters]:
         writer = _Writer(self.tables, z.flatten().tolist() + y.flatten().tolist())

@@ -47,7 +47,7 @@ def _counts(network: Network, sources: tuple[Path, ...], images: int) -> Tensor:
     golden = 0.6180339887  # fractions of its multiples fill the range evenly
     for n, tile in enumerate(tiles):
         latents = codec.analysis(tile, 100 * (n * golden % 1))
-        parameters = codec.engine.parameters(latents.y, latents.z, latents.quality)
+        parameters = codec.engine.parameters(latents.y, latents.z, latents.quality_steps)
         total = total + count_symbols(codec.integers, latents.y, parameters)
     return torch.as_tensor(total)
 

@@ -56,7 +56,7 @@ def main() -> None:
             (spread * torch.randn(shape, generator=generator)).clamp(-32768, 32767).short()
             for shape in shapes
         )
-        coded, _ = ReferenceEngine(model).encode(y, z, quality)
+        [(coded, _)] = ReferenceEngine(model).encode([(y, z, quality)])
         stream = Stream(model.id, quality, width, height, transposed, coded)
         (FOLDER / f"{name}.mcm").write_bytes(container.pack(stream))
         index[name] = latents_hash(y, z)

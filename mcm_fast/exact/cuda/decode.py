@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BitstreamError, caught
-from ..engine import Coded, Parameters
+from ..engine import Coded, CodedItem, Decoded, Parameters
 from ..model import IntegerModel
 from .batch import GROUPS, STATES, Batch, check_size, starts
 from .device import launch, send, sent_size
@@ -26,8 +26,6 @@ from .sizes import power_of_two
 
 GRAPH_STEPS = 16  # of one launch; those that the last one has too many are early exits
 KEPT = 8  # wavefronts
-Item = tuple[Coded, int, int, int]  # and y's height and width, quality
-Decoded = tuple[Tensor, Tensor, Parameters]
 
 _WRONG = {  # csrc/warp/launchers.h
     1: "the coder's final states are wrong",
@@ -44,14 +42,14 @@ class Decoder:
         self.model, self.layers, self.tables = model, layers, tables
         self._kept: OrderedDict[tuple[int, int], Wavefront] = OrderedDict()
 
-    def decode(self, items: Sequence[Item]) -> list[Decoded | BitstreamError]:
-        """`Engine.decode_batch`."""
+    def decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
+        """`Engine.decode`."""
         errors = [caught(_check, self.model, *item) for item in items]
         good = [item for item, error in zip(items, errors, strict=True) if error is None]
         found = iter(self._decode(good) if good else ())
         return [next(found) if error is None else error for error in errors]
 
-    def _decode(self, items: Sequence[Item]) -> list[Decoded | BitstreamError]:
+    def _decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
         sizes = [size for _, *size in items]
         batch = Batch(self.model, sizes, power_of_two(len(items)))
         arrays = arrays_of(batch, [coded for coded, *_ in items])

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..engine import Coded, Parameters
+from ..engine import Coded, Encoded, LatentsItem, Parameters
 from ..model import IntegerModel
 from .batch import GROUPS, STATES, Batch, starts
 from .device import bring, launch, launchers, send
 from .layers import Arrays, Layers
-
-Item = tuple[Tensor, Tensor, int]  # y, z, quality
 
 
 class Encoder:
@@ -26,13 +24,13 @@ class Encoder:
         self.model, self.layers, self.tables = model, layers, tables
         self.device = layers.device
 
-    def parameters(self, items: Sequence[Item]) -> list[Parameters]:
+    def parameters(self, items: Sequence[LatentsItem]) -> list[Parameters]:
         """`Engine.parameters` of each item."""
         batch = self._batch(items)
         return self._context(batch, send(batch.arrays, self.device), items)[1]
 
-    def encode(self, items: Sequence[Item]) -> list[tuple[Coded, Parameters]]:
-        """`Engine.encode_batch`."""
+    def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
+        """`Engine.encode`."""
         coding, parameters = self.code(items)
         names = "latent_at", "exceptions", "lanes", "groups", "segment_size"
         *counts, sizes = bring([coding[name] for name in names])
@@ -53,7 +51,7 @@ class Encoder:
             for lanes, groups, pair, parts, said in rows
         ]
 
-    def code(self, items: Sequence[Item]) -> tuple[Arrays, list[Parameters]]:
+    def code(self, items: Sequence[LatentsItem]) -> tuple[Arrays, list[Parameters]]:
         """The fields of the struct Encoding (csrc/warp/launchers.h), and what was said of y."""
         batch = self._batch(items)
         at = starts(batch.latents)
@@ -77,7 +75,7 @@ class Encoder:
         launch(self.device, "encode", coding)
         return coding, parameters
 
-    def cost(self, item: Item) -> float:
+    def cost(self, item: LatentsItem) -> float:
         """`Engine.cost`. A visit is one word, as csrc/warp/segments.h says."""
         coding, _ = self.code([item])
         count, exceptions = bring([coding["visit_count"], coding["exceptions"]])
@@ -86,11 +84,11 @@ class Encoder:
         bits = 14 - frequency.double().log2() + 16 * escapes
         return float(bits.sum()) + 48 * int(exceptions)
 
-    def _batch(self, items: Sequence[Item]) -> Batch:
+    def _batch(self, items: Sequence[LatentsItem]) -> Batch:
         return Batch(self.model, [(*y.shape[1:], quality) for y, _, quality in items])
 
     def _context(
-        self, batch: Batch, on: Arrays, items: Sequence[Item]
+        self, batch: Batch, on: Arrays, items: Sequence[LatentsItem]
     ) -> tuple[tuple[Tensor, ...], list[Parameters]]:
         """y, z, tables, bases and places of all images; what was said of each."""
         layers, positions = self.layers, batch.positions

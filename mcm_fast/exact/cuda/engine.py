@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ...errors import BitstreamError
 from ...inputs import check_device
-from ..engine import Coded, Parameters
+from ..engine import CodedItem, Decoded, Encoded, LatentsItem, Parameters
 from ..extension import extension
 from ..model import IntegerModel
 from .batch import check_size, in_batches
@@ -53,28 +53,13 @@ class CudaEngine:
         with self._turn():
             return self._encoder.parameters([(y, z, quality)])[0]
 
-    def encode(self, y: Tensor, z: Tensor, quality: int) -> tuple[Coded, Parameters]:
-        return self.encode_batch([(y, z, quality)])[0]
-
-    def decode(
-        self, coded: Coded, height: int, width: int, quality: int
-    ) -> tuple[Tensor, Tensor, Parameters]:
-        found = self.decode_batch([(coded, height, width, quality)])[0]
-        if isinstance(found, BitstreamError):
-            raise found
-        return found
-
-    def encode_batch(
-        self, items: Sequence[tuple[Tensor, Tensor, int]]
-    ) -> list[tuple[Coded, Parameters]]:
+    def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
         for item in items:
             self._check(*item)
         sizes = [(*y.shape[1:], quality) for y, _, quality in items]
         return self._share_out(self._encoder.encode, items, sizes)
 
-    def decode_batch(
-        self, items: Sequence[tuple[Coded, int, int, int]]
-    ) -> list[tuple[Tensor, Tensor, Parameters] | BitstreamError]:
+    def decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
         return self._share_out(self._decoder.decode, items, [size for _, *size in items])
 
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
