@@ -135,8 +135,8 @@ def compress_many(
     """
     images = check_many(images, "images")
     codec = load(model, _device_of(images[0] if images else None, device), max_pixels=max_pixels)
-    options = {"target_bpp": target_bpp, "metadata": metadata, "on_error": on_error}
-    return codec.compress_many(images, quality, **options)  # type: ignore[call-overload]
+    options: dict[str, Any] = {"target_bpp": target_bpp, "metadata": metadata}
+    return codec.compress_many(images, quality, **options, on_error=on_error)
 
 
 def decompress(
@@ -201,7 +201,7 @@ def decompress_many(
     place.
     """
     check_on_error(on_error)
-    items = check_many(streams, "streams")
+    items: list[Any] = check_many(streams, "streams")
     placed = [attempt(lambda item: _placed(item, model, max_pixels), item) for item in items]
     images: list[Any] = settle(placed, on_error)
     good = {i: pair for i, pair in enumerate(placed) if not isinstance(pair, Exception)}

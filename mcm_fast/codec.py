@@ -97,8 +97,14 @@ class Codec(LoadedModel):
 
     @undisturbed()
     def compress_many(
-        self, images, quality=None, *, target_bpp=None, metadata=None, on_error="raise"
-    ):
+        self,
+        images: Sequence[Tensor] | Tensor,
+        quality: float | None = None,
+        *,
+        target_bpp: float | None = None,
+        metadata: Mapping[str, bytes] | None = None,
+        on_error: OnError = "raise",
+    ) -> Any:
         """Compress images of any sizes: a list of (3, H, W), or a batch (N, 3, H, W).
 
         Each stream equals that of `compress`, whose arguments these are. `on_error`: "raise" the
@@ -167,7 +173,8 @@ class Codec(LoadedModel):
         """The images of streams of any sizes. `on_error`: see `compress_many`."""
         check_on_error(on_error)
         synthesis = check_rendering(rendering, self.renderings)
-        unpacked = [attempt(self._unpack, stream) for stream in check_many(streams, "streams")]
+        items: list[Any] = check_many(streams, "streams")
+        unpacked = [attempt(self._unpack, item) for item in items]
         latents = settle(together(self._decode, settle(unpacked, on_error)), on_error)
         images = [attempt(lambda item: self._synthesis(item, synthesis), one) for one in latents]
         return settle(images, on_error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ def unpack(data: bytes | bytearray | memoryview, max_pixels: int = MAX_PIXELS) -
     return Stream(model, quality, width, height, bool(flags & TRANSPOSED), coded, chunks)
 
 
-def info(data: bytes | bytearray | memoryview, max_pixels: int = 2**64) -> dict:
+def info(data: bytes | bytearray | memoryview, max_pixels: int = 2**64) -> dict[str, Any]:
     """Describe a stream without its model: plain values, fit for JSON.
 
     `bytes` is the whole stream, `header_bytes` what stands before the chunks, `payload_bytes`

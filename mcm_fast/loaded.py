@@ -61,7 +61,9 @@ class LoadedModel:
         self.engine = make_engine(integers, engine, self.device)
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self.tile_pixels = check_limit("tile_pixels", tile_pixels)
-        self._remake = partial(type(self), network, integers, self.device, engine, renderings)
+        self._remake: Callable[..., LoadedModel] = partial(
+            type(self), network, integers, self.device, engine, renderings
+        )
 
     @classmethod
     @undisturbed()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -27,6 +27,7 @@ from .network.transforms import Synthesis
 from .state import own_defaults
 
 PREFIX, RENDERING = "network.", "rendering."
+M = TypeVar("M", bound=Module)
 
 
 class Model(NamedTuple):
@@ -39,7 +40,7 @@ class Model(NamedTuple):
 
 def save(
     network: Network,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     counts: torch.Tensor | None = None,
     compact: bool = False,
 ) -> IntegerModel:
@@ -56,7 +57,7 @@ def save(
     return integers
 
 
-def load(path: str | os.PathLike) -> Model:
+def load(path: str | os.PathLike[str]) -> Model:
     """The network, the checked integers and the renderings of a model file.
 
     Raises ValueError for a file that is not one, whose tensors do not fit its configuration, or
@@ -78,7 +79,7 @@ def load(path: str | os.PathLike) -> Model:
     return Model(network, integers, renderings)
 
 
-def _read(path: str | os.PathLike) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     try:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
@@ -111,13 +112,13 @@ def _check_sizes(config: Config, integers: IntegerModel, tensors: dict[str, torc
     def outputs(name: str) -> int:
         return len(integers.tensors[f"{name}.weight"])
 
-    shape = config.levels, config.latent, config.hyper_latent, config.previous, config.hidden
-    shape += (*config.hyper_widths, *config.context)
-    expected = integers.levels, integers.latent, integers.hyper_latent
-    expected += (outputs("slice.1.previous") if config.slices > 1 else config.previous,)
-    expected += (outputs("slice.0.hidden"),)
-    expected += outputs("hyper.0") // 4, outputs("hyper.1") // 4, outputs("hyper.2")
-    expected += tuple(outputs(f"slice.0.{part}") for part in CONTEXTS)
+    shape = [config.levels, config.latent, config.hyper_latent, config.previous, config.hidden]
+    shape += [*config.hyper_widths, *config.context]
+    expected = [integers.levels, integers.latent, integers.hyper_latent]
+    expected.append(outputs("slice.1.previous") if config.slices > 1 else config.previous)
+    expected.append(outputs("slice.0.hidden"))
+    expected += [outputs("hyper.0") // 4, outputs("hyper.1") // 4, outputs("hyper.2")]
+    expected += [outputs(f"slice.0.{part}") for part in CONTEXTS]
     fits, inputs = shape == expected, 3
     for i, stage in enumerate(config.stages):
         first = tensors.get(f"{PREFIX}analysis.stages.{i}.conv.weight", torch.empty(0))
@@ -140,7 +141,7 @@ def _network(config: Config, tensors: dict[str, torch.Tensor], integers: Integer
     return network
 
 
-def _filled(network: Module, tensors: dict[str, torch.Tensor], prefix: str) -> Module:
+def _filled(network: M, tensors: dict[str, torch.Tensor], prefix: str) -> M:
     """The network with the file's weights below `prefix`, in fp32."""
     state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
     if not all(t.is_floating_point() and t.float().isfinite().all() for t in state.values()):

@@ -8,6 +8,7 @@ The CPU's own coder (`csrc/coder.h`) knows up to 32 groups, as many as a stream 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,7 +122,7 @@ def _checked(tables: SymbolTables, tensor: Tensor, dtype: torch.dtype) -> Tensor
     return tensor.contiguous()
 
 
-def _launch(name: str, tables: SymbolTables, fields: dict[str, int | Tensor]) -> None:
+def _launch(name: str, tables: SymbolTables, fields: dict[str, Any]) -> None:
     """Runs it on the tables' device and its current stream, and waits for the error."""
     error, blob = torch.zeros(1, dtype=torch.int32, device=tables.device), tables.blob
     fields |= {"count": len(fields["numbers"]), "tables": blob, "tables_size": len(blob)}

@@ -14,10 +14,15 @@ from mcm_fast import Codec, model_file
 
 
 @pytest.fixture(scope="module")
-def path(codec, tmp_path_factory):
+def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "mine.safetensors"
-    model_file.save(codec.network, path)
+    model_file.save(Codec.untrained("tiny").network, path)
     return path
+
+
+@pytest.fixture(scope="module")
+def codec(path):
+    return Codec.from_file(path)
 
 
 def test_a_model_by_its_path(codec, path):

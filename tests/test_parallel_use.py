@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import noise
 
+import mcm_fast
 from mcm_fast import Codec
 from mcm_fast.exact.cpu import CpuEngine
 
@@ -96,3 +97,33 @@ def test_memory_does_not_grow(codec):
 def resident() -> int:
     with open("/proc/self/statm") as file:
         return 4096 * int(file.read().split()[1])
+
+
+class Streams(torch.utils.data.Dataset):
+    """What a user's data set does: it holds a codec of the parent's, and decodes with it."""
+
+    def __init__(self, codec: Codec, streams: list[bytes]):
+        self.codec, self.streams = codec, streams
+
+    def __len__(self) -> int:
+        return len(self.streams)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self.codec.decompress(self.streams[index])
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_data_loader(method):
+    codec = mcm_fast.load("small")
+    streams = [codec.compress(noise(48, 64, seed), 5 * seed) for seed in range(16)]
+    expected = [codec.decompress(stream) for stream in streams]
+    loader = torch.utils.data.DataLoader(
+        Streams(codec, streams),
+        batch_size=None,
+        num_workers=2,
+        multiprocessing_context=method,
+        timeout=120,
+    )
+    images = list(loader)
+    assert len(images) == 16
+    assert all(torch.equal(a, b) for a, b in zip(images, expected, strict=True))

@@ -97,3 +97,15 @@ def test_smoke_from_scratch(photographs, tmp_path):
     decoded = codec.decompress(stream)
     grey = (image.float() - image.float().mean()).square().mean()
     assert (decoded.float() - image.float()).square().mean() < grey
+
+
+def test_a_trained_model_is_used(shard, tmp_path):
+    """What `train --export` wrote compresses and decompresses, by its path."""
+    model, out = tmp_path / "mine.safetensors", tmp_path / "run"
+    run("train", shard, "--steps", 2, *TINY, "--out", out, "--export", model)
+    Image.fromarray(picture(5)).save(tmp_path / "photo.png")
+    names = [tmp_path / name for name in ("photo.png", "photo.mcm", "again.png")]
+    run("compress", *names[:2], "--model", model)
+    run("decompress", *names[1:], "--model", model)
+    assert read_image(names[2])[0].shape == read_image(names[0])[0].shape
+    assert main(["decompress", str(names[1]), str(names[2]), "--force"]) == 2

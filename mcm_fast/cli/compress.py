@@ -30,11 +30,12 @@ def compress(
     import mcm_fast
 
     from ..images import is_image_name, read_image
+    from ..inputs import check_device
     from ..metadata import named
 
     pairs = jobs(sources, destination, ".mcm", is_image_name)
     PIL.Image.MAX_IMAGE_PIXELS = None  # --max-pixels decides alone
-    codec = mcm_fast.load(model, device=device, max_pixels=max_pixels)
+    codec = mcm_fast.load(model, device=check_device(device), max_pixels=max_pixels)
 
     def job(source: str, target: str) -> None:
         check_target(target, force)

@@ -121,8 +121,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _codec(model: str, device: str, rendering: str) -> Rendered:
-    from ..api import load, models
-    from ..codec import Codec
+    from ..api import load
     from ..evaluation.measure import Rendered
     from ..inputs import check_rendering
 

@@ -21,7 +21,7 @@ from .weights import LAYOUT
 PIECE = 7 * 2**20
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def analysis(
     network: Network, image: Tensor, transposed: bool, tile_pixels: int, device: torch.device
 ) -> Tensor:
@@ -46,7 +46,7 @@ def _as_input(pixels: Tensor) -> Tensor:
     return pad_edges(pixels, 0, -width % BLOCK, 0, -height % BLOCK)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def synthesis(
     network: Network,
     rendering: Synthesis,
