@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
-CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/warp/* csrc/cuda/*)
+CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/*/*)
 OUTSIDE := $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp)
 AWAY := build/wheel-check
 
@@ -34,8 +34,8 @@ bench: $(VENV)/.peers
 	    -o python_files='bench_*.py' -o python_functions='bench_* test_*'
 
 # On a machine with an NVIDIA GPU, with what PYTHON has installed: torch, triton, numpy, safetensors,
-# pillow, setuptools, pybind11, pytest, hypothesis, scikit-image. GPU_CHECK: more arguments, such as
-# `--images FOLDER`, of PNG files, or `--dry-run`, without a GPU.
+# pillow, setuptools, pybind11, ninja, pytest, hypothesis, scikit-image. GPU_CHECK: more arguments,
+# such as `--images FOLDER`, of PNG files, or `--dry-run`, without a GPU.
 gpu-check:
 	$(PYTHON) benchmarks/gpu/check.py $(GPU_CHECK)
 
@@ -66,7 +66,7 @@ clean:
 # Stamps: pip runs only when its input changed.
 $(VENV)/.base: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install -q -c constraints.txt setuptools pybind11 build
+	$(PIP) install -q -c constraints.txt setuptools pybind11 ninja build
 	touch $@
 
 $(VENV)/.style: $(VENV)/.base

@@ -1,16 +1,23 @@
-"""Builds the C++ engine and, for a GPU, the CUDA range coder; all else is said in pyproject.toml.
+"""Builds the C++ engine and, for a GPU, the CUDA range coder; all else stands in pyproject.toml.
 
 MCM_FAST_WERROR=1 (or CI=true) makes warnings errors. MCM_FAST_CUDA=1 builds `mcm_fast._CUDA` or
 fails, 0 leaves it out; unset, it is built where both nvcc and a device are. NVCC is the path of the
-compiler. A wheel without it still compresses and decompresses; one with it imports without a GPU.
+compiler, MCM_FAST_JOBS the number of files compiled at once. A wheel without `_CUDA` still
+compresses and decompresses; a wheel with it imports without a GPU.
 """
 
 import os
+import shlex
 import shutil
+import subprocess
 from glob import glob
+from pathlib import Path
 
-from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
-from setuptools import setup
+import pybind11
+from ninja import BIN_DIR
+from ninja.ninja_syntax import Writer, escape
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 PACKAGES = ["mcm_fast"] + [
     f"mcm_fast.{name}"
@@ -18,31 +25,25 @@ PACKAGES = ["mcm_fast"] + [
 ]
 WERROR = os.environ.get("CI") == "true" or os.environ.get("MCM_FAST_WERROR") == "1"
 NVCC = os.environ.get("NVCC") or shutil.which("nvcc")
-# Machine code for A100 and H100; PTX for what comes after. The runtime is linked in, and looks for
-# the driver only when it is first called.
-NVCC_FLAGS = ["-O3", "-std=c++17", "--expt-relaxed-constexpr", "--cudart=static"]
+HOST = ["-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"] + ["-Werror"] * WERROR
+CXX_FLAGS = ["-O3", "-std=c++17", "-pthread", "-g0", *HOST]
+# Machine code for A100 and H100; PTX for what comes after.
+NVCC_FLAGS = ["-O3", "-std=c++17", "--expt-relaxed-constexpr"]
+NVCC_FLAGS += ["--Werror=all-warnings"] * WERROR + ["-Xcompiler", ",".join(HOST)]
 NVCC_FLAGS += ["-gencode=arch=compute_80,code=sm_80"]
 NVCC_FLAGS += ["-gencode=arch=compute_90,code=[sm_90,compute_90]"]
-HOST_FLAGS = ["-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
+# The CUDA runtime is linked in, and looks for the driver only when it is first called. It stays the
+# library's own, whatever other runtimes the process has loaded.
+NVCC_LINK = ["-shared", "--cudart=static", "-Xlinker", "--exclude-libs=ALL"]
 
 
-def cpu_extension() -> Pybind11Extension:
-    flags = ["-O3", "-pthread", "-Wall", "-Wextra"] + ["-Werror"] * WERROR
-    return Pybind11Extension(
-        "mcm_fast._C",
-        sorted(glob("csrc/*.cpp") + glob("csrc/warp/*.cpp")),
-        depends=sorted(glob("csrc/**/*.h", recursive=True)),
-        cxx_std=17,
-        extra_compile_args=flags,
-        extra_link_args=["-pthread"],
-    )
+def cpu_extension() -> Extension:
+    sources = set(glob("csrc/**/*.cpp", recursive=True)) - set(glob("csrc/cuda/*.cpp"))
+    return Extension("mcm_fast._C", sorted(sources))
 
 
-def cuda_extension() -> Pybind11Extension:
-    sources = sorted(glob("csrc/cuda/*.cpp") + glob("csrc/cuda/*.cu"))
-    return Pybind11Extension(
-        "mcm_fast._CUDA", sources, depends=sorted(glob("csrc/**/*.h", recursive=True))
-    )
+def cuda_extension() -> Extension:
+    return Extension("mcm_fast._CUDA", sorted(glob("csrc/cuda/*.cpp") + glob("csrc/cuda/*.cu")))
 
 
 def cuda_wanted() -> bool:
@@ -55,27 +56,56 @@ def cuda_wanted() -> bool:
 
 
 class Build(build_ext):
-    """nvcc compiles and links what has a .cu file: it knows where its runtime is."""
+    """All extensions as one graph for ninja, which compiles what has changed and nothing else.
 
-    def build_extension(self, ext: Pybind11Extension) -> None:
-        if not any(source.endswith(".cu") for source in ext.sources):
-            return super().build_extension(ext)
-        output = self.get_ext_fullpath(ext.name)
-        self.mkpath(os.path.dirname(output))
-        host = ",".join(HOST_FLAGS + ["-Werror"] * WERROR)
-        flags = NVCC_FLAGS + ["--Werror=all-warnings"] * WERROR + ["-Xcompiler", host]
-        includes = [f"-I{path}" for path in [*ext.include_dirs, *self.include_dirs]]
-        # Its copy of the runtime stays its own, whatever others the process has loaded.
-        link = ["-shared", "-Xlinker", "--exclude-libs=ALL", "-o", output]
-        self.spawn([NVCC, *flags, *includes, *link, *ext.sources])
+    pip gives an editable install a new temporary folder each time; its graph stays in build/ninja.
+    """
+
+    def build_extensions(self) -> None:
+        folder = Path("build/ninja" if self.editable_mode else self.build_temp)
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "build.ninja", "w") as file:
+            self.write_graph(Writer(file), folder)
+        ninja = [os.path.join(BIN_DIR, "ninja"), "-f", str(folder / "build.ninja")]
+        jobs = os.environ.get("MCM_FAST_JOBS", "0")
+        self.spawn(ninja + ["-j", jobs] * (jobs != "0"))
+        if self.editable_mode:  # for editors
+            commands = subprocess.check_output([*ninja, "-t", "compdb", "cxx", "nvcc"])
+            Path("build/compile_commands.json").write_bytes(commands)
+        for extension in self.extensions:
+            library = self.get_ext_fullpath(extension.name)
+            self.mkpath(os.path.dirname(library))
+            self.copy_file(str(folder / self.get_ext_filename(extension.name)), library)
+
+    def write_graph(self, graph: Writer, folder: Path) -> None:
+        def rule(name: str, command: list[str], files: str, **settings: str) -> None:
+            command = escape(shlex.join(command)) + files
+            graph.rule(name, command, description=f"{name} $out", **settings)
+
+        graph.variable("builddir", str(folder))
+        # The depfile lists the headers that the compiler has read, those of the system left out.
+        compiled = {"files": " -MMD -MF $out.d -c $in -o $out", "depfile": "$out.d", "deps": "gcc"}
+        includes = [f"-I{path}" for path in (pybind11.get_include(), *self.include_dirs)]
+        rule("cxx", [*self.compiler.compiler_so_cxx, *CXX_FLAGS, *includes], **compiled)
+        linker = [*self.compiler.compiler_cxx, *self.compiler.linker_so_cxx[1:], "-pthread"]
+        rule("link", linker, " $in -o $out")
+        if NVCC:
+            rule("nvcc", [NVCC, *NVCC_FLAGS, *includes], **compiled)
+            rule("link_cuda", [NVCC, *NVCC_LINK], " $in -o $out")
+        for extension in self.extensions:
+            objects = [f"{folder}/{source}.o" for source in extension.sources]
+            for source, out in zip(extension.sources, objects, strict=True):
+                graph.build(out, "nvcc" if source.endswith(".cu") else "cxx", source)
+            library = str(folder / self.get_ext_filename(extension.name))
+            cuda = any(source.endswith(".cu") for source in extension.sources)
+            graph.build(library, "link_cuda" if cuda else "link", objects)
 
 
-with ParallelCompile("MCM_FAST_JOBS", default=0):
-    setup(
-        ext_modules=[cpu_extension()] + [cuda_extension()] * cuda_wanted(),
-        cmdclass={"build_ext": Build},
-        packages=[*PACKAGES, "mcm_fast.kernels"],
-        package_dir={"mcm_fast.kernels": "kernels"},
-        include_package_data=False,  # weights/ is data, not a package
-        package_data={"mcm_fast": ["py.typed", "weights/*.safetensors"]},
-    )
+setup(
+    ext_modules=[cpu_extension()] + [cuda_extension()] * cuda_wanted(),
+    cmdclass={"build_ext": Build},
+    packages=[*PACKAGES, "mcm_fast.kernels"],
+    package_dir={"mcm_fast.kernels": "kernels"},
+    include_package_data=False,  # weights/ is data, not a package
+    package_data={"mcm_fast": ["py.typed", "weights/*.safetensors"]},
+)

@@ -2,7 +2,6 @@
 
 import io
 import os
-import uuid
 import warnings
 from pathlib import Path
 from typing import IO
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
+from mcm_fast.files import write_file
 from mcm_fast.inputs import check_pixels
 from mcm_fast.limits import MAX_PIXELS
 
@@ -112,25 +112,6 @@ def _formats() -> list[str]:
     """Those that are read: all of Pillow's but EPS, which is a program for Ghostscript to run."""
     Image.init()
     return [name for name in Image.OPEN if name != "EPS"]
-
-
-def write_file(path: str | os.PathLike, data: bytes | memoryview) -> None:
-    """Write `data` beside `path`, then rename: a reader sees the old file or all of the new one.
-
-    A symbolic link is followed; a device or pipe is written to directly. Raises OSError.
-    """
-    path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)
-        return
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:  # an interrupt too leaves nothing behind
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _convert(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms, ImageFile
 
-from mcm_fast.images import format_of, is_image_name, read_image, write_file, write_image
+from mcm_fast.images import format_of, is_image_name, read_image, write_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ORIENTATION, ARTIST, EXPOSURE_TIME = 0x0112, 0x013B, 0x829A
@@ -267,24 +267,3 @@ def test_write_image_refuses(tmp_path):
 def test_names():
     assert format_of("a/b.JPG") == "JPEG" and format_of("x.tif") == "TIFF"
     assert is_image_name("a.PNG") and not is_image_name("a.mcm") and not is_image_name("notes.txt")
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_file(path, b"old")
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write_file(path, b"new")
-    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
-
-
-def test_write_file_follows_links_and_spares_devices(tmp_path):
-    (tmp_path / "link").symlink_to(tmp_path / "file")
-    write_file(tmp_path / "link", b"new")
-    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_bytes() == b"new"
-    write_file(os.devnull, b"gone")
-    assert not os.path.isfile(os.devnull)

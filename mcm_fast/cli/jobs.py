@@ -103,7 +103,7 @@ def read(source: str) -> bytes:
 
 
 def write(target: str, data: bytes) -> None:
-    from ..images import write_file
+    from ..files import write_file
 
     if target == PIPE:
         sys.stdout.buffer.write(data)

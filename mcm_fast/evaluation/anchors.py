@@ -19,7 +19,8 @@ import PIL
 import torch
 from PIL import Image, features
 
-from ..images import is_image_name, read_image, write_file
+from ..files import write_file
+from ..images import is_image_name, read_image
 from .bd_rate import Curve
 from .metrics import psnr
 

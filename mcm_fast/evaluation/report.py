@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..images import write_file
+from ..files import write_file
 from .anchors import ANCHORS
 from .bd_rate import Curve, EqualRate
 from .measure import Comparison, Result, compare

@@ -9,8 +9,6 @@ A shipped model `NAME.safetensors` starts a run as well; its moments, if any, ar
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from .. import model_file
+from ..files import write_with
 from ..network.config import Config
 from ..network.model import Network
 from .step import Step
@@ -42,7 +41,7 @@ def save_state(folder: Path, step: Step, position: dict[str, Any]) -> None:
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state() if step.device.type == "cuda" else None,
     }
-    write_whole(folder / STATE, lambda path: torch.save(state, path))
+    write_with(folder / STATE, lambda path: torch.save(state, path))
 
 
 def load_state(folder: Path, step: Step) -> dict[str, Any]:
@@ -81,9 +80,9 @@ def save_weights(folder: Path, step: Step, number: int) -> None:
     for name, p in step.network.named_parameters():
         for key in ("exp_avg", "exp_avg_sq"):
             moments[f"{key}.{name}"] = step.optimizer.state[p][key].bfloat16().cpu().contiguous()
-    write_whole(folder / WEIGHTS, lambda path: save_file(weights, path, metadata))
+    write_with(folder / WEIGHTS, lambda path: save_file(weights, path, metadata))
     count = step.optimizer.state[step.parameters[0]]["step"].item()
-    write_whole(folder / MOMENTS, lambda path: save_file(moments, path, {"step": str(int(count))}))
+    write_with(folder / MOMENTS, lambda path: save_file(moments, path, {"step": str(int(count))}))
 
 
 def load_weights(path: Path) -> Network:
@@ -132,10 +131,3 @@ def load_moments(weights: Path, step: Step) -> bool:
                 step.optimizer.state[p][key].copy_(file.get_tensor(f"{key}.{name}"))
             step.optimizer.state[p]["step"].fill_(count)
     return True
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write beside the path, then rename: a run that is killed leaves the file before."""
-    part = path.with_name(path.name + ".part")
-    write(part)
-    os.replace(part, path)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from .. import model_file
 from ..codec import FAITHFUL
+from ..files import write_with
 from ..network.model import Network
-from .checkpoint import is_model, load_weights, read_metadata, write_whole
+from .checkpoint import is_model, load_weights, read_metadata
 
 
 def export(
@@ -83,4 +84,4 @@ def put_synthesis(
         for name, tensor in network.synthesis.state_dict().items()
     }
     tensors |= {name: tensor.half().contiguous() for name, tensor in blended.items()}
-    write_whole(path, lambda part: save_file(tensors, part, metadata))
+    write_with(path, lambda part: save_file(tensors, part, metadata))
