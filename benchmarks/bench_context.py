@@ -3,10 +3,10 @@
 The products are torch's quantized linear layers (int8 weights, uint8 activations, requantised to 8
 bits), in two shapes: each layer over all positions at once, which is more than the decoder can
 have, and step by step: every layer once, over the mean number of positions that a step has for it,
-then the next step, so that weights come from where the decoder's come from. Of the second the cost
-of its calls is taken off, measured with as many products of 1 x 16 by 16 x 16: what is left is the
-kernels. The decoder's time holds all that it does: products, requantisation, choice of tables,
-range decoding; bench_instructions.py tells them apart.
+then the next step, so that weights come from where the decoder's come from. Step by step, call
+overhead dominates: it is measured with products of 1 x 16 by 16 x 16 and subtracted. The decoder's
+time holds all that it does: products, requantisation, choice of tables, range decoding;
+bench_instructions.py tells them apart.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from sampled import QUALITY, drawn
 from timing import median
 
 from mcm_fast.exact.cpu import CpuEngine
+from mcm_fast.exact.wavefront import wavefront_steps
 
 TITLE = "Integer decoder and plain int8 products of its shapes, one thread, 10^9 products a second"
 
@@ -69,7 +70,7 @@ def test_rate(preset, report, threads):
     [(coded, _)] = engine.encode([(y, z, QUALITY)])
     assert torch.equal(engine.decode([(coded, *y.shape[1:], QUALITY)])[0][0], y)
     layers = shapes(model, HEIGHT // 16, WIDTH // 16)
-    steps = WIDTH // 16 + 4 * (HEIGHT // 16 - 1) + 6 * (model.slices - 1)
+    steps = wavefront_steps(HEIGHT // 16, WIDTH // 16, model.slices)
     torch.set_num_threads(1)
     try:
         plain, stepped = plain_rate(layers), step_rate(layers, steps)

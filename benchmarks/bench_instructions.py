@@ -24,10 +24,10 @@ TITLE = "Instructions (Callgrind), one 384x256 image at 0.5 bpp"
 # What is counted, with what it calls: the beginning of a function's name, and its unit.
 PARTS = {
     "decode": ("mcm::decode(", "product"),
-    "products, both ways": ("mcm::multiply_", "product both ways"),
+    "products, both ways": ("mcm::dense_", "product both ways"),
     "decode, range coder": ("mcm::Reader::get(", "symbol"),
     "encode": ("mcm::encode(", "product"),
-    "encode, range coder": ("mcm::Encoder::put(", "symbol"),
+    "encode, range coder": ("mcm::BackwardWriter::put(", "symbol"),
 }
 
 

@@ -20,7 +20,9 @@ from torch import Tensor
 
 from mcm_fast import Codec
 from mcm_fast.exact.cpu import CpuEngine
+from mcm_fast.exact.engine import Parameters
 from mcm_fast.exact.model import SHIFT, IntegerModel
+from mcm_fast.exact.rans import SYMBOL_BITS
 
 QUALITY = 5000
 _TRIAL = 12, 12  # of latents: enough to find out what a draw costs
@@ -87,12 +89,12 @@ def _sample(
 ) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(seed)
     engine, tables = CpuEngine(model), _Tables(model)
-    z = tables.draw_z(model.hyper_latent, -(-height // 4), -(-width // 4), rng)
-    slots = rng.integers(0, 1 << 14, (model.latent, height, width))
+    z = tables.draw_z(model.z_channels, -(-height // 4), -(-width // 4), rng)
+    slots = rng.integers(0, 1 << SYMBOL_BITS, (model.y_channels, height, width))
     y = torch.zeros(slots.shape, dtype=torch.int16)
     for number in itertools.count(1):
         parameters = engine.parameters(y, z, QUALITY)
-        drawn = tables.draw_y(parameters.mu.numpy(), parameters.indexes.numpy(), slots)
+        drawn = tables.draw_y(parameters, slots)
         if torch.equal(drawn, y) or number == passes:
             return drawn, z
         y = drawn
@@ -104,31 +106,27 @@ class _Tables:
     def __init__(self, model: IntegerModel):
         found = {name: model.tensors[f"tables.{name}"].numpy().astype(np.int64) for name in _NAMES}
         self.start, self.minimum = found["start"], found["minimum"]
-        self.shift, self.first = found["shift"], found["first"]
         self.sizes = np.diff(self.start)
         number = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        self.rising = (number << 14) + found["cdf"]
-        level = (2 * QUALITY * (model.levels - 1) + 10000) // 20000
-        self.first_z = len(self.sizes) - (model.levels - level) * model.hyper_latent
+        self.rising = (number << SYMBOL_BITS) + found["cdf"]
+        self.model = model
 
     def _values(self, table: np.ndarray, slots: np.ndarray) -> np.ndarray:
         """The value of each slot less its base; an escape is drawn as the last value before it."""
-        entry = np.searchsorted(self.rising, (table << 14) + slots, side="right") - 1
+        entry = np.searchsorted(self.rising, (table << SYMBOL_BITS) + slots, side="right") - 1
         entry = np.minimum(entry - self.start[table], self.sizes[table] - 2)
         return self.minimum[table] + entry
 
     def draw_z(self, channels: int, height: int, width: int, rng: np.random.Generator) -> Tensor:
-        slots = rng.integers(0, 1 << 14, (channels, height, width))
-        table = np.broadcast_to(self.first_z + np.arange(channels)[:, None, None], slots.shape)
+        slots = rng.integers(0, 1 << SYMBOL_BITS, (channels, height, width))
+        first = self.model.z_table(QUALITY)
+        table = np.broadcast_to(first + np.arange(channels)[:, None, None], slots.shape)
         return torch.from_numpy(self._values(table, slots).astype(np.int16))
 
-    def draw_y(self, mu: np.ndarray, indexes: np.ndarray, slots: np.ndarray) -> Tensor:
-        """FORMAT.md, section 4, then the table."""
-        s = self.shift[indexes]
-        k = (mu.astype(np.int64) + (1 << s >> 1)) >> s
-        table = self.first[indexes] + (k & ((16 >> s) - 1))
-        value = (k >> (4 - s)) + self._values(table, slots)
+    def draw_y(self, parameters: Parameters, slots: np.ndarray) -> Tensor:
+        table, base = self.model.table_of(parameters.mu, parameters.indexes)
+        value = base.numpy() + self._values(table.numpy(), slots)
         return torch.from_numpy(value.astype(np.int16))
 
 
-_NAMES = ("cdf", "start", "minimum", "shift", "first")
+_NAMES = ("cdf", "start", "minimum")

@@ -173,15 +173,15 @@ void check_numbers(const Tables& tables, const int32_t* numbers, int64_t count) 
   require(bad >> 31 == 0, "a table's number is not in 0.." + std::to_string(last));
 }
 
-py::list encode_array(const py::array& cdf, const py::array& start, const py::array& minimum,
-                      const py::array& values, const py::array& numbers, int64_t lanes,
-                      int64_t groups) {
+py::list encode_symbols_of(const py::array& cdf, const py::array& start, const py::array& minimum,
+                           const py::array& values, const py::array& numbers, int64_t lanes,
+                           int64_t groups) {
   check_layout(lanes, groups);
   const Tables tables = make_tables(cdf, start, minimum);
   const int16_t* value = data_of<int16_t>(values, 1, "values");
-  const int32_t* number = data_of<int32_t>(numbers, 1, "tables");
+  const int32_t* number = data_of<int32_t>(numbers, 1, "numbers");
   const int64_t count = values.shape(0);
-  require(numbers.shape(0) == count, "as many tables as values expected");
+  require(numbers.shape(0) == count, "as many numbers as values expected");
   std::vector<Bytes> segments;
   {
     const py::gil_scoped_release release;
@@ -192,22 +192,23 @@ py::list encode_array(const py::array& cdf, const py::array& start, const py::ar
   return to_bytes(segments);
 }
 
-py::array_t<int16_t> decode_array(const py::array& cdf, const py::array& start,
-                                  const py::array& minimum, const std::vector<py::bytes>& segments,
-                                  const py::array& numbers, int64_t lanes, int64_t groups) {
+py::array_t<int16_t> decode_symbols_of(const py::array& cdf, const py::array& start,
+                                       const py::array& minimum,
+                                       const std::vector<py::bytes>& segments,
+                                       const py::array& numbers, int64_t lanes, int64_t groups) {
   check_layout(lanes, groups);
   const Tables tables = make_tables(cdf, start, minimum);
-  const int32_t* number = data_of<int32_t>(numbers, 1, "tables");
-  std::vector<int16_t> values(numbers.shape(0));
+  const int32_t* number = data_of<int32_t>(numbers, 1, "numbers");
+  const int64_t count = numbers.shape(0);
   const std::vector<std::string_view> views = views_of(segments);
+  std::vector<int16_t> values;
   {
     const py::gil_scoped_release release;
-    check_numbers(tables, number, numbers.shape(0));
-    Reader reader(views, static_cast<int>(lanes), static_cast<int>(groups));
-    reader.get(tables, number, nullptr, numbers.shape(0), values.data());
-    reader.finish();
+    check_numbers(tables, number, count);
+    values = decode_symbols(tables, views, number, count, static_cast<int>(lanes),
+                            static_cast<int>(groups));
   }
-  return to_numpy(std::move(values), {numbers.shape(0)});
+  return to_numpy(std::move(values), {count});
 }
 
 py::array_t<uint8_t> pack_tables(const py::array& cdf, const py::array& start,
@@ -263,10 +264,10 @@ PYBIND11_MODULE(_C, module) {
            "exception_differences"_a, "segments"_a, "height"_a, "width"_a, "quality"_a, "threads"_a,
            "-> y, z, mu, indexes, hyper")
       .def("cost", &cost_of, "y"_a, "z"_a, "quality"_a, "threads"_a, "-> bits");
-  module.def("encode_symbols", &encode_array, "cdf"_a, "start"_a, "minimum"_a, "values"_a,
-             "tables"_a, "lanes"_a, "groups"_a, "-> segments");
-  module.def("decode_symbols", &decode_array, "cdf"_a, "start"_a, "minimum"_a, "segments"_a,
-             "tables"_a, "lanes"_a, "groups"_a, "-> values (int16)");
+  module.def("encode_symbols", &encode_symbols_of, "cdf"_a, "start"_a, "minimum"_a, "values"_a,
+             "numbers"_a, "lanes"_a, "groups"_a, "-> segments");
+  module.def("decode_symbols", &decode_symbols_of, "cdf"_a, "start"_a, "minimum"_a, "segments"_a,
+             "numbers"_a, "lanes"_a, "groups"_a, "-> values (int16)");
   module.def(
       "simd", [] { return simd_names()[static_cast<size_t>(simd())]; }, "-> the level in use");
   module.def("simd_names", &simd_names, "-> the levels of this processor");

@@ -38,7 +38,7 @@ void check_layout(int64_t lanes, int64_t groups) {
               std::to_string(groups));
 }
 
-Encoder::Encoder(int lanes, int groups, int64_t visits)
+BackwardWriter::BackwardWriter(int lanes, int groups, int64_t visits)
     : states_(lanes * groups, kInitialState), words_(groups), lanes_(lanes) {
   // A visit writes at most two words; eight of them write all eight places below.
   const int64_t rounds = visits / static_cast<int64_t>(states_.size()) + 1;
@@ -49,7 +49,7 @@ Encoder::Encoder(int lanes, int groups, int64_t visits)
   }
 }
 
-inline void Encoder::put_symbol(size_t state, uint32_t start, uint32_t frequency, int bits) {
+inline void BackwardWriter::put_symbol(size_t state, uint32_t start, uint32_t frequency, int bits) {
   uint32_t& x = states_[state];
   if (rans_overflows(x, frequency, bits)) {
     *--words_[state / lanes_].at = static_cast<uint16_t>(x);
@@ -58,7 +58,8 @@ inline void Encoder::put_symbol(size_t state, uint32_t start, uint32_t frequency
   x = rans_put(x, start, frequency, bits);
 }
 
-void Encoder::put(const Visit* visits, int64_t first, int64_t count, const uint16_t* raw_end) {
+void BackwardWriter::put(const Visit* visits, int64_t first, int64_t count,
+                         const uint16_t* raw_end) {
   const int64_t mask = static_cast<int64_t>(states_.size()) - 1;
   const bool eights = in_eights(lanes_);
   while (count > 0) {
@@ -71,7 +72,7 @@ void Encoder::put(const Visit* visits, int64_t first, int64_t count, const uint1
   }
 }
 
-std::vector<Bytes> Encoder::segments() const {
+std::vector<Bytes> BackwardWriter::segments() const {
   std::vector<Bytes> segments(words_.size());
   for (size_t group = 0; group < words_.size(); ++group) {
     const Words& words = words_[group];
@@ -83,7 +84,7 @@ std::vector<Bytes> Encoder::segments() const {
   return segments;
 }
 
-bool Writer::add(const Visit* visits, int64_t count) {
+bool Writer::put(const Visit* visits, int64_t count) {
   Visit* to = &visits_[size_];
   bool more = false;
   for (int64_t i = 0; i < count; ++i) {
@@ -98,9 +99,9 @@ bool Writer::add(const Visit* visits, int64_t count) {
 }
 
 std::vector<Bytes> Writer::segments(int lanes, int groups) const {
-  Encoder encoder(lanes, groups, size_);
-  encoder.put(visits_.get(), 0, size_, raw_.data() + raw_.size());
-  return encoder.segments();
+  BackwardWriter writer(lanes, groups, size_);
+  writer.put(visits_.get(), 0, size_, raw_.data() + raw_.size());
+  return writer.segments();
 }
 
 double Writer::ideal_bits() const {
@@ -111,7 +112,7 @@ double Writer::ideal_bits() const {
 
 std::vector<Bytes> encode_symbols(const Tables& tables, const int16_t* values,
                                   const int32_t* numbers, int64_t count, int lanes, int groups) {
-  Encoder encoder(lanes, groups, count);
+  BackwardWriter writer(lanes, groups, count);
   std::vector<Visit> visits(kChunk);
   std::vector<uint16_t> raw(kChunk);
   for (int64_t first = (count - 1) / kChunk * kChunk; first >= 0; first -= kChunk) {
@@ -122,9 +123,9 @@ std::vector<Bytes> encode_symbols(const Tables& tables, const int16_t* values,
       visits[i] = tables.visit_of(numbers[first + i], value);
       if (visits[i] & kEscapeVisit) raw[escapes++] = static_cast<uint16_t>(value);
     }
-    encoder.put(visits.data(), first, size, raw.data() + escapes);
+    writer.put(visits.data(), first, size, raw.data() + escapes);
   }
-  return encoder.segments();
+  return writer.segments();
 }
 
 Reader::Reader(const std::vector<std::string_view>& segments, int lanes, int groups)
@@ -182,8 +183,18 @@ void Reader::finish() const {
   require_intact(home && empty, "the coded latents are damaged");
 }
 
+std::vector<int16_t> decode_symbols(const Tables& tables,
+                                    const std::vector<std::string_view>& segments,
+                                    const int32_t* numbers, int64_t count, int lanes, int groups) {
+  std::vector<int16_t> values(count);
+  Reader reader(segments, lanes, groups);
+  reader.get(tables, numbers, nullptr, count, values.data());
+  reader.finish();
+  return values;
+}
+
 #if !MCM_X86
-int64_t Encoder::put_avx2(const Visit*, int64_t, int64_t count) { return count; }
+int64_t BackwardWriter::put_avx2(const Visit*, int64_t, int64_t count) { return count; }
 int64_t Reader::get_avx2(const Tables&, const int32_t*, const int16_t*, int64_t, int16_t*) {
   return 0;
 }

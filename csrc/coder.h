@@ -23,14 +23,14 @@ using Bytes = std::vector<uint8_t>;
 
 constexpr int64_t kEight = 8;
 
-// ValueError unless both are powers of two the format knows.
+// std::invalid_argument unless FORMAT.md, section 1, has such lanes and groups.
 void check_layout(int64_t lanes, int64_t groups);
 
-// Codes visits, the last one first.
-class Encoder {
+// Puts visits into the lanes' states, the last visit first.
+class BackwardWriter {
  public:
   // At most `visits` of them.
-  Encoder(int lanes, int groups, int64_t visits);
+  BackwardWriter(int lanes, int groups, int64_t visits);
 
   // The visits of numbers first .. first + count - 1; `raw` ends with the raw bits of their
   // escapes.
@@ -58,10 +58,10 @@ class Writer {
   // At most `visits` of them.
   explicit Writer(int64_t visits) : visits_(new Visit[visits + 1]) {}
 
-  // Those with a frequency. Whether there is more to say: whether any is an escape, whose raw bits
-  // must follow, or has something else in the place of a frequency.
-  bool add(const Visit* visits, int64_t count);
-  void add_raw(int16_t value) { raw_.push_back(static_cast<uint16_t>(value)); }
+  // Appends the visits that have a frequency. Returns true if any is an escape, whose raw bits must
+  // follow, or an exception, which has no frequency.
+  bool put(const Visit* visits, int64_t count);
+  void put_raw(int16_t value) { raw_.push_back(static_cast<uint16_t>(value)); }
 
   std::vector<Bytes> segments(int lanes, int groups) const;
   double ideal_bits() const;
@@ -100,8 +100,13 @@ class Reader {
   uint32_t lanes_, mask_, visit_ = 0;
 };
 
-// The coder alone: values[i] under the table numbers[i]. `segments` holds one a group.
+// The coder alone: values[i] under the table numbers[i]. One segment a group.
 std::vector<Bytes> encode_symbols(const Tables& tables, const int16_t* values,
                                   const int32_t* numbers, int64_t count, int lanes, int groups);
+
+// Throws BitstreamError as Reader does.
+std::vector<int16_t> decode_symbols(const Tables& tables,
+                                    const std::vector<std::string_view>& segments,
+                                    const int32_t* numbers, int64_t count, int lanes, int groups);
 
 }  // namespace mcm

@@ -130,7 +130,7 @@ MCM_AVX2 inline Division divide(__m256i x, __m256i f) {
 }  // namespace
 
 // Codes whole eights from the end; returns how many visits are left.
-MCM_AVX2 int64_t Encoder::put_avx2(const Visit* visits, int64_t first, int64_t count) {
+MCM_AVX2 int64_t BackwardWriter::put_avx2(const Visit* visits, int64_t first, int64_t count) {
   const int64_t mask = static_cast<int64_t>(states_.size()) - 1;
   const int group_shift = __builtin_ctz(lanes_);
   for (; count >= kEight; count -= kEight) {

@@ -12,9 +12,12 @@ void locate(const Plane& plane, int64_t slice, const Run& run, Workspace& space)
   for (int64_t i = 0; i < run.count; ++i) space.positions[i] = first + i * step;
 }
 
-// Where the rows of [count, stride] begin.
-void locate_rows(const int16_t* from, int64_t count, int64_t stride, Workspace& space) {
-  for (int64_t i = 0; i < count; ++i) space.positions[i] = from + i * stride;
+// A layer whose inputs are the rows of [count, stride].
+void dense_rows(const Layer& layer, const Affine& affine, const int16_t* inputs, int64_t stride,
+                int64_t count, Finish finish, const Outputs& outputs, Workspace& space) {
+  for (int64_t i = 0; i < count; ++i) space.positions[i] = inputs + i * stride;
+  const Span span{0, layer.pairs};
+  dense(layer, affine, {space.positions.data(), count, {&span, 1}}, finish, outputs);
 }
 
 }  // namespace
@@ -34,8 +37,8 @@ void ContextModel::hidden_inputs(const Run& run, Workspace& space) const {
   const Slice& slice = model_.slice[run.slice];
   int16_t* to = space.inputs.data();
   const auto apply = [&](const Layer& layer, const Spans& spans) {
-    multiply({&layer, &affine_, space.positions.data(), run.count, spans, to, space.wide,
-              Finish::kActivate});
+    dense(layer, affine_, {space.positions.data(), run.count, spans}, Finish::kActivate,
+          {to, space.wide});
     to += layer.outputs;
   };
   locate(hyper_, 0, run, space);
@@ -58,7 +61,7 @@ void ContextModel::store(const Run& run, const Workspace& space, const Field& fi
   const int16_t* from = space.outputs.data();
   for (int64_t i = 0; i < run.count; ++i, from += space.rows) {
     const int64_t at = latents_at(model_, y_.width, run, i);
-    std::copy_n(from, channels, field.mu + at);
+    std::copy_n(from, channels, &field.mu[at]);
     for (int64_t c = 0; c < channels; ++c) {
       field.indexes[at + c] =
           static_cast<uint8_t>(std::clamp(from[channels + c], int16_t{0}, last));
@@ -66,28 +69,13 @@ void ContextModel::store(const Run& run, const Workspace& space, const Field& fi
   }
 }
 
-void ContextModel::parameters(const Run& run, Workspace& space, const Field& field) const {
+void ContextModel::context_parameters(const Run& run, Workspace& space, const Field& field) const {
   const Slice& slice = model_.slice[run.slice];
   hidden_inputs(run, space);
-  locate_rows(space.inputs.data(), run.count, space.wide, space);
-  const Span hidden{0, slice.hidden.pairs}, head{0, slice.head.pairs};
-  multiply({&slice.hidden,
-            &affine_,
-            space.positions.data(),
-            run.count,
-            {&hidden, 1},
-            space.inner.data(),
-            space.rows,
-            Finish::kActivate});
-  locate_rows(space.inner.data(), run.count, space.rows, space);
-  multiply({&slice.head,
-            &affine_,
-            space.positions.data(),
-            run.count,
-            {&head, 1},
-            space.outputs.data(),
-            space.rows,
-            Finish::kSaturate});
+  dense_rows(slice.hidden, affine_, space.inputs.data(), space.wide, run.count, Finish::kActivate,
+             {space.inner.data(), space.rows}, space);
+  dense_rows(slice.head, affine_, space.inner.data(), space.rows, run.count, Finish::kSaturate,
+             {space.outputs.data(), space.rows}, space);
   store(run, space, field);
 }
 

@@ -21,19 +21,12 @@ namespace mcm {
 
 constexpr int64_t kContextPad = 3;
 
-// mu in sixteenths and the index of every latent, both [height, width, M].
+// mu in sixteenths and the index of every latent, both [height, width, M]; not yet filled in.
 struct Field {
-  int16_t* mu;
-  uint8_t* indexes;
-};
-
-// Its memory, not yet filled in.
-struct FieldValues {
   std::unique_ptr<int16_t[]> mu;
   std::unique_ptr<uint8_t[]> indexes;
 
-  explicit FieldValues(int64_t latents) : mu(new int16_t[latents]), indexes(new uint8_t[latents]) {}
-  Field field() { return {mu.get(), indexes.get()}; }
+  explicit Field(int64_t latents) : mu(new int16_t[latents]), indexes(new uint8_t[latents]) {}
 };
 
 // Where the latents of a run's position i begin in [height, width, M].
@@ -48,7 +41,7 @@ class ContextModel {
   ContextModel(const Model& model, const Affine& affine, const Plane& y, const Plane& hyper);
 
   // Fills `field` at the positions of `run`, at most kBatch.
-  void parameters(const Run& run, Workspace& space, const Field& field) const;
+  void context_parameters(const Run& run, Workspace& space, const Field& field) const;
 
  private:
   void hidden_inputs(const Run& run, Workspace& space) const;

@@ -1,3 +1,14 @@
+// Decoding (engine.h), from the segments to the latents:
+//
+//   z           all at once: its tables depend on the quality alone
+//   hyper       the features for every position of y, from z (hyper.h)
+//   y           step by step of the wavefront: the context model says what table each latent of a
+//               step has (context.h), picks.h which of them are coded, and the reader what those
+//               are (coder.h). They are context from the next step on
+//   the rest    y and its parameters become planar; the coder's final states and the exceptions
+//               must come out even
+//
+// Threads share the context model of a step. The range coder goes from symbol to symbol.
 #include <algorithm>
 
 #include "context.h"
@@ -13,25 +24,101 @@
 namespace mcm {
 namespace {
 
-// One slice's share of a step: its picks begin at `first`, and the first `coded` of them are coded.
+// The exceptions of a stream as differences: of each latent in z, then y; mostly 0.
+class Exceptions {
+ public:
+  Exceptions(const Stream& stream, int64_t latents)
+      : differences_(stream.exceptions > 0 ? latents : 0), unmet_(stream.exceptions) {
+    int64_t next = 0;
+    for (int64_t e = 0; e < stream.exceptions; ++e) {
+      const int64_t index = stream.exception_indexes[e];
+      require_intact(index >= next && index < latents, "an exception is out of range or order");
+      require_intact(stream.exception_differences[e] != 0, "an exception makes no difference");
+      differences_[index] = stream.exception_differences[e];
+      next = index + 1;
+    }
+  }
+
+  bool any() const { return !differences_.empty(); }
+
+  // The latent `index`, whose table is certain of `value`.
+  int16_t applied(int16_t value, int64_t index) {
+    if (!any()) return value;
+    unmet_ -= differences_[index] != 0;
+    return wrap(value + differences_[index]);
+  }
+
+  void finish() const {
+    require_intact(unmet_ == 0, "an exception belongs to a latent that is coded");
+  }
+
+ private:
+  std::vector<int16_t> differences_;  // empty if there are no exceptions
+  int64_t unmet_;
+};
+
+// Some positions of one slice: their picks begin at `first`, and the first `coded` of them are
+// coded.
 struct Share {
   Run run;
   int64_t first, coded;
 };
 
-// The exceptions of a stream as differences: of each latent in z, then y; mostly 0.
-std::vector<int16_t> dense_differences(const Stream& stream, int64_t latents) {
-  std::vector<int16_t> differences(stream.exceptions > 0 ? latents : 0);
-  int64_t next = 0;
-  for (int64_t e = 0; e < stream.exceptions; ++e) {
-    const int64_t index = stream.exception_indexes[e];
-    require_intact(index >= next && index < latents, "an exception is out of range or order");
-    require_intact(stream.exception_differences[e] != 0, "an exception makes no difference");
-    differences[index] = stream.exception_differences[e];
-    next = index + 1;
+// The latents of one step, in the order of the stream, and what their tables say.
+class Step {
+ public:
+  Step(const Model& model, int64_t height, int64_t width)
+      : model_(model), height_(height), width_(width) {}
+
+  std::vector<Share> shares;
+  int64_t work = 0;  // multiplications of the context model
+  Picks picks;
+
+  // Goes to step t.
+  void begin(int64_t t) {
+    shares.clear();
+    work = 0;
+    int64_t first = 0;
+    for (int64_t slice = 0; slice < model_.slices; ++slice) {
+      const Run whole = wavefront(t, slice, height_, width_);
+      for (int64_t i = 0; i < whole.count; i += kBatch) {
+        const int64_t count = std::min(kBatch, whole.count - i);
+        shares.push_back({whole.part(i, count), first, 0});
+        first += count * model_.slice_channels;
+        work += count * model_.slice[slice].products();
+      }
+    }
+    if (first > static_cast<int64_t>(picks.coded.size())) picks.resize(first);
   }
-  return differences;
-}
+
+  void pick(const Field& field, Share& share) {
+    int64_t i = share.first, n = share.first;
+    for (int64_t p = 0; p < share.run.count; ++p) {
+      const int64_t at = latents_at(model_, width_, share.run, p);
+      n = picks.pick(model_, &field.mu[at], &field.indexes[at], model_.slice_channels, i, n);
+      i += model_.slice_channels;
+    }
+    share.coded = n - share.first;
+  }
+
+  // The coded latents of all shares, one after the other.
+  const int16_t* read(Reader& reader) {
+    int64_t n = 0;
+    for (const Share& share : shares) {
+      std::copy_n(&picks.tables[share.first], share.coded, &picks.tables[n]);
+      std::copy_n(&picks.bases[share.first], share.coded, &picks.bases[n]);
+      n += share.coded;
+    }
+    values_.resize(std::max<size_t>(values_.size(), n + 1));  // picks.place looks one further
+    reader.get(model_.tables, picks.tables.data(), picks.bases.data(), n, values_.data());
+    return values_.data();
+  }
+
+ private:
+  const Model& model_;
+  const int64_t height_, width_;
+  std::vector<int16_t> values_;
+};
 
 class Decoder {
  public:
@@ -40,125 +127,78 @@ class Decoder {
       : model_(model),
         height_(height),
         width_(width),
-        quality_(quality),
         z_latents_(z_latents(model, height, width)),
         affine_(model.affine_at(quality)),
         team_(team),
         spaces_(team.size(), model.workspace()),
         reader_(stream.segments, static_cast<int>(stream.lanes), static_cast<int>(stream.groups)),
-        differences_(dense_differences(stream, z_latents_ + model.y_channels * height * width)),
-        unused_(stream.exceptions),
-        plane_(model.slices, 0, 0, model.slice_channels, 0) {}
+        exceptions_(stream, z_latents_ + model.y_channels * height * width),
+        step_(model, height, width) {}
 
-  Decoded decode() {
+  Decoded decode(int32_t z_table) {
     Decoded out;
-    out.z = decode_z();  // most bytes that are no stream fail here, before y takes any memory
-    plane_ = Plane(model_.slices, height_, width_, model_.slice_channels, kContextPad);
+    out.z = decode_z(z_table);  // most bytes that are no stream fail here, before y takes memory
+    Plane plane(model_.slices, height_, width_, model_.slice_channels, kContextPad);
     const Plane hyper =
         hyper_synthesis(model_, affine_, out.z.data(), height_, width_, team_, spaces_);
     const int64_t latents = model_.y_channels * height_ * width_;
-    FieldValues values(latents);
+    const Field field(latents);
     const std::unique_ptr<int16_t[]> y(new int16_t[latents]);
-    const ContextModel context(model_, affine_, plane_, hyper);
-    for (int64_t t = 0; t < wavefront_steps(model_.slices, height_, width_); ++t) {
-      step(t, context, values.field(), y.get());
+    const ContextModel context(model_, affine_, plane, hyper);
+    for (int64_t t = 0; t < wavefront_steps(height_, width_, model_.slices); ++t) {
+      decode_step(t, context, field, y.get(), plane);
     }
-    require_intact(unused_ == 0, "an exception belongs to a latent that is coded");
+    exceptions_.finish();
     reader_.finish();
     out.y = transposed(y.get(), height_ * width_, model_.y_channels, team_);
-    out.parameters = planar(values, hyper, model_.y_channels, team_);
+    out.parameters = planar(field, hyper, model_.y_channels, team_);
     return out;
   }
 
  private:
-  std::vector<int16_t> decode_z() {
+  std::vector<int16_t> decode_z(int32_t z_table) {
     std::vector<int16_t> z(z_latents_);
     const int64_t area = z_latents_ / model_.z_channels;
     Picks picks(z_latents_ + 1);
     int64_t coded = 0;
     for (int64_t i = 0; i < z_latents_; ++i) {
-      const int32_t table = model_.z_table(quality_) + static_cast<int32_t>(i / area);
+      const int32_t table = z_table + static_cast<int32_t>(i / area);
       coded = picks.pick({model_.tables.choice(table), 0}, i, coded);
     }
-    values_.resize(coded);
-    reader_.get(model_.tables, picks.tables.data(), picks.bases.data(), coded, values_.data());
-    const int16_t* next = values_.data();
+    std::vector<int16_t> values(coded);
+    reader_.get(model_.tables, picks.tables.data(), picks.bases.data(), coded, values.data());
+    const int16_t* next = values.data();
     for (int64_t i = 0; i < z_latents_; ++i) {
-      z[i] = picks.coded[i] ? *next++ : with_exception(picks.sure[i], i);
+      z[i] = picks.coded[i] ? *next++ : exceptions_.applied(picks.sure[i], i);
     }
     return z;
   }
 
-  int16_t with_exception(int16_t value, int64_t index) {
-    if (differences_.empty()) return value;
-    unused_ -= differences_[index] != 0;
-    return wrap(value + differences_[index]);
-  }
-
-  // Everything that becomes known at the same time t, in the order of the stream.
-  void share_out(int64_t t) {
-    shares_.clear();
-    work_ = 0;
-    int64_t first = 0;
-    for (int64_t slice = 0; slice < model_.slices; ++slice) {
-      const Run whole = wavefront(t, slice, height_, width_);
-      for (int64_t i = 0; i < whole.count; i += kBatch) {
-        const int64_t count = std::min(kBatch, whole.count - i);
-        shares_.push_back({whole.part(i, count), first, 0});
-        first += count * model_.slice_channels;
-        work_ += count * model_.slice[slice].products();
-      }
-    }
-    if (first > static_cast<int64_t>(picks_.coded.size())) picks_.resize(first);
-  }
-
-  void step(int64_t t, const ContextModel& context, const Field& field, int16_t* y) {
-    share_out(t);
-    const int64_t last = static_cast<int64_t>(shares_.size()) - 1;
-    team_.for_each(last + 1, work_, [&](int64_t item, int64_t member) {
-      Share& share = shares_[last - item];  // the costliest slices first
-      context.parameters(share.run, spaces_[member], field);
-      pick(field, share);
+  void decode_step(int64_t t, const ContextModel& context, const Field& field, int16_t* y,
+                   Plane& plane) {
+    step_.begin(t);
+    const int64_t last = static_cast<int64_t>(step_.shares.size()) - 1;
+    team_.for_each(last + 1, step_.work, [&](int64_t item, int64_t member) {
+      Share& share = step_.shares[last - item];  // the costliest slices first
+      context.context_parameters(share.run, spaces_[member], field);
+      step_.pick(field, share);
     });
-    read();
-    const int16_t* next = values_.data();
-    for (const Share& share : shares_) next = place(share, next, y);
-  }
-
-  void pick(const Field& field, Share& share) {
-    int64_t i = share.first, n = share.first;
-    for (int64_t p = 0; p < share.run.count; ++p) {
-      const int64_t at = latents_at(model_, width_, share.run, p);
-      n = picks_.pick(model_, field.mu + at, field.indexes + at, model_.slice_channels, i, n);
-      i += model_.slice_channels;
-    }
-    share.coded = n - share.first;
-  }
-
-  // The coded latents of all shares -> values_.
-  void read() {
-    int64_t n = 0;
-    for (const Share& share : shares_) {
-      std::copy_n(&picks_.tables[share.first], share.coded, &picks_.tables[n]);
-      std::copy_n(&picks_.bases[share.first], share.coded, &picks_.bases[n]);
-      n += share.coded;
-    }
-    values_.resize(std::max<size_t>(values_.size(), n + 1));
-    reader_.get(model_.tables, picks_.tables.data(), picks_.bases.data(), n, values_.data());
+    const int16_t* next = step_.read(reader_);
+    for (const Share& share : step_.shares) next = place(share, next, y, plane);
   }
 
   // Puts a share's latents where they belong; returns the next coded value.
-  const int16_t* place(const Share& share, const int16_t* next, int16_t* y) {
+  const int16_t* place(const Share& share, const int16_t* next, int16_t* y, Plane& plane) {
     const int64_t channels = model_.slice_channels, area = height_ * width_;
     int64_t i = share.first;
     for (int64_t p = 0; p < share.run.count; ++p) {
       const auto [row, column] = share.run.position(p);
       const int64_t at = latents_at(model_, width_, share.run, p),
                     first = share.run.slice * channels;
-      int16_t* known = plane_.at(share.run.slice, row, column);
-      next = picks_.place(i, channels, next, y + at);
-      if (!differences_.empty()) add_exceptions(i, first * area + row * width_ + column, y + at);
-      for (int64_t c = 0; c < channels; ++c) known[c] = clamp_activation(y[at + c]);
+      int16_t* context = plane.at(share.run.slice, row, column);
+      next = step_.picks.place(i, channels, next, y + at);
+      if (exceptions_.any()) add_exceptions(i, first * area + row * width_ + column, y + at);
+      for (int64_t c = 0; c < channels; ++c) context[c] = clamp_activation(y[at + c]);
       i += channels;
     }
     return next;
@@ -168,23 +208,19 @@ class Decoder {
   // apart, of y.
   void add_exceptions(int64_t i, int64_t index, int16_t* values) {
     for (int64_t c = 0; c < model_.slice_channels; ++c, index += height_ * width_) {
-      if (!picks_.coded[i + c]) values[c] = with_exception(values[c], z_latents_ + index);
+      if (step_.picks.coded[i + c]) continue;
+      values[c] = exceptions_.applied(values[c], z_latents_ + index);
     }
   }
 
   const Model& model_;
-  const int64_t height_, width_, quality_, z_latents_;
+  const int64_t height_, width_, z_latents_;
   const Affine affine_;
   Team& team_;
   std::vector<Workspace> spaces_;
   Reader reader_;
-  const std::vector<int16_t> differences_;  // empty if there are no exceptions
-  int64_t unused_;
-  Plane plane_;
-  std::vector<Share> shares_;
-  int64_t work_ = 0;  // multiplications of a step
-  Picks picks_;
-  std::vector<int16_t> values_;
+  Exceptions exceptions_;
+  Step step_;
 };
 
 }  // namespace
@@ -194,8 +230,9 @@ Decoded decode(const Model& model, const Stream& stream, int64_t height, int64_t
   check_layout(stream.lanes, stream.groups);
   check_size(model, height, width);
   Team team(team_size(threads), height * width * model.products(),
-            wavefront_steps(model.slices, height, width));
-  return Decoder(model, stream, height, width, quality, team).decode();
+            wavefront_steps(height, width, model.slices));
+  Decoder decoder(model, stream, height, width, quality, team);
+  return decoder.decode(model.z_table(quality));
 }
 
 }  // namespace mcm

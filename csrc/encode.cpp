@@ -1,3 +1,11 @@
+// Encoding (engine.h), from the latents to the segments:
+//
+//   z            its visits and exceptions, in order
+//   parameters   of all of y at once (predict.h), and each latent's visit as soon as its table is
+//                there, in the order in which threads come by
+//   y            those visits and exceptions once more, in the order of the stream
+//   segments     with 32 lanes; their size says how many lanes the stream can afford, and if those
+//                are not 32 all is coded again (coder.h)
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -19,7 +27,7 @@ Visit visit_of(const Tables& tables, const Selection& selection, int16_t value) 
   return tables.visit_of(selection.choice.table, value - selection.base);
 }
 
-// What the encoder makes of the latents: exceptions, and visits in the decoder's order.
+// What the latents come to: exceptions, and visits in the decoder's order.
 class Coding {
  public:
   Coding(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,
@@ -71,7 +79,7 @@ class Coding {
   void collect() {
     const int64_t channels = model_.slice_channels, area = height_ * width_;
     for_each_position(
-        model_.slices, height_, width_, [&](int64_t slice, int64_t row, int64_t column) {
+        height_, width_, model_.slices, [&](int64_t slice, int64_t row, int64_t column) {
           const Visit* visits =
               &visits_[(row * width_ + column) * model_.y_channels + slice * channels];
           const int64_t first = slice * channels * area + row * width_ + column;
@@ -81,9 +89,9 @@ class Coding {
 
   // `count` latents, `step` apart in `values` and in their numbers, from `index` on.
   void add(const Visit* visits, const int16_t* values, int64_t index, int64_t step, int64_t count) {
-    if (!writer_.add(visits, count)) return;
+    if (!writer_.put(visits, count)) return;
     for (int64_t i = 0; i < count; ++i) {
-      if (visits[i] & kEscapeVisit) writer_.add_raw(values[i * step]);
+      if (visits[i] & kEscapeVisit) writer_.put_raw(values[i * step]);
       if (visits[i] != 0 && frequency_of(visits[i]) == 0) {
         exceptions_.emplace_back(index + i * step, static_cast<int16_t>(visits[i]));
       }
@@ -109,10 +117,10 @@ Coded coded_by(const Coding& coding) {
   Coded coded;
   coded.lanes = kMaxLanes;
   coded.segments = coding.writer().segments(coded.lanes, coded.groups);
-  const int states = states_for(total_size(coded.segments));
-  if (states != kMaxLanes) {
-    coded.lanes = std::min(states, kMaxLanes);
-    coded.groups = states / coded.lanes;
+  const int lanes = lanes_for(total_size(coded.segments));
+  if (lanes != kMaxLanes) {
+    coded.lanes = std::min(lanes, kMaxLanes);
+    coded.groups = lanes / coded.lanes;
     coded.segments = coding.writer().segments(coded.lanes, coded.groups);
   }
   for (const auto& [index, difference] : coding.exceptions()) {
@@ -129,8 +137,8 @@ Encoded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t h
   check_size(model, height, width);
   Team team(team_size(threads), height * width * model.products());
   const Coding coding(model, y, z, height, width, quality, team);
-  const Prediction& found = coding.prediction();
-  return {coded_by(coding), planar(found.values, found.hyper, model.y_channels, team)};
+  const Prediction& prediction = coding.prediction();
+  return {coded_by(coding), planar(prediction.field, prediction.hyper, model.y_channels, team)};
 }
 
 double cost(const Model& model, const int16_t* y, const int16_t* z, int64_t height, int64_t width,

@@ -1,3 +1,4 @@
+// The two ways to refuse: a caller's mistake, and damaged bytes.
 #pragma once
 
 #include <stdexcept>

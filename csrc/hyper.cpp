@@ -32,8 +32,8 @@ void convolve_row(const Layer& layer, const Affine& affine, const Plane& in, con
   for (int64_t column = 0; column < width; column += kBatch) {
     const int64_t count = std::min(kBatch, width - column);
     for (int64_t i = 0; i < count; ++i) space.positions[i] = in.at(0, row, column + i);
-    multiply({&layer, &affine, space.positions.data(), count, window, space.outputs.data(),
-              space.rows, Finish::kActivate});
+    dense(layer, affine, {space.positions.data(), count, window}, Finish::kActivate,
+          {space.outputs.data(), space.rows});
     for (int64_t i = 0; i < count; ++i) {
       store(&space.outputs[i * space.rows], row, column + i, scale, out);
     }

@@ -5,8 +5,8 @@
 
 namespace mcm {
 
-Layer pack(const int8_t* weight, int64_t outputs, int64_t inputs, std::vector<int64_t> rows,
-           const std::vector<int64_t>& columns) {
+Layer pack_weight(const int8_t* weight, int64_t outputs, int64_t inputs, std::vector<int64_t> rows,
+                  const std::vector<int64_t>& columns) {
   Layer layer;
   layer.outputs = outputs;
   layer.rows = rounded_up(static_cast<int64_t>(rows.size()), kBlock);

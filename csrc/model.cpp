@@ -10,8 +10,6 @@
 namespace mcm {
 namespace {
 
-constexpr int64_t kAccLimit = int64_t{1} << 31;
-constexpr int64_t kProductLimit = int64_t{1} << 54;
 constexpr int64_t kMaxSlices = 256;
 constexpr int64_t kAny = -1;
 
@@ -72,7 +70,7 @@ Layer load_convolution(const Tensors& tensors, const std::string& name, int64_t 
   }
   for (int64_t i = 0; i < 9 * channels; ++i)
     columns[i / channels * width + i % channels] = i % channels * 9 + i / channels;
-  return pack(values<int8_t>(weight), outputs, 9 * channels, std::move(rows), columns);
+  return pack_weight(values<int8_t>(weight), outputs, 9 * channels, std::move(rows), columns);
 }
 
 // Taps over the planes of `slices`: [outputs, tap, slice, channel] -> (slice, tap, channel).
@@ -87,15 +85,16 @@ Layer load_taps(const Tensors& tensors, const std::string& name, int64_t taps, i
       columns[(slice * taps + tap) * width + channel] = (tap * slices + slice) * channels + channel;
     }
   }
-  return pack(values<int8_t>(weight), outputs, taps * slices * channels, counted(outputs, outputs),
-              columns);
+  return pack_weight(values<int8_t>(weight), outputs, taps * slices * channels,
+                     counted(outputs, outputs), columns);
 }
 
 Layer load_matrix(const Tensors& tensors, const std::string& name, int64_t outputs,
                   int64_t inputs) {
   const Tensor& weight = tensor<int8_t>(tensors, name, {outputs, inputs});
-  return pack(values<int8_t>(weight), weight.shape[0], inputs,
-              counted(weight.shape[0], weight.shape[0]), counted(inputs, rounded_up(inputs, 2)));
+  return pack_weight(values<int8_t>(weight), weight.shape[0], inputs,
+                     counted(weight.shape[0], weight.shape[0]),
+                     counted(inputs, rounded_up(inputs, 2)));
 }
 
 Slice load_slice(const Tensors& tensors, int64_t k, int64_t channels, int64_t hyper_channels) {
@@ -117,13 +116,13 @@ Slice load_slice(const Tensors& tensors, int64_t k, int64_t channels, int64_t hy
 
 // a + floor(((b - a) f + 5000) / 10000) without overflow for |a|, |b| < 2^62 and f in 0..10000.
 int64_t interpolate(int64_t a, int64_t b, int64_t f) {
-  int64_t quotient = (b - a) / kMaxQuality, remainder = (b - a) % kMaxQuality;
-  if (remainder < 0) --quotient, remainder += kMaxQuality;
-  return a + quotient * f + (remainder * f + kMaxQuality / 2) / kMaxQuality;
+  int64_t quotient = (b - a) / kQualitySteps, remainder = (b - a) % kQualitySteps;
+  if (remainder < 0) --quotient, remainder += kQualitySteps;
+  return a + quotient * f + (remainder * f + kQualitySteps / 2) / kQualitySteps;
 }
 
 void check_quality(int64_t quality) {
-  require(quality >= 0 && quality <= kMaxQuality,
+  require(quality >= 0 && quality <= kQualitySteps,
           "quality must be in 0..10000, not " + std::to_string(quality));
 }
 
@@ -180,13 +179,13 @@ void Model::load_affine(const Tensors& tensors) {
 
 void Model::prove_bounds(const Layer& layer) const {
   for (int64_t row = 0; row < layer.rows; ++row) {
-    const int64_t output = order_[layer.first + row], sum = kMaxActivation * layer.magnitude[row];
+    const int64_t output = order_[layer.first + row], sum = kLimit * layer.magnitude[row];
     if (output == kNone) continue;
     require(sum < kAccLimit, "a sum of weights may overflow 32 bits");
     for (int64_t level = 0; level < levels; ++level) {
       const int64_t at = level * outputs_ + output;
       const int64_t multiplier = std::abs(int64_t{multiplier_[at]}), bias = bias_[at];
-      require(bias > -kProductLimit && bias < kProductLimit &&
+      require(bias > -kBiasLimit && bias < kBiasLimit &&
                   sum * multiplier + std::abs(bias) < kProductLimit,
               "multiplier and bias of output " + std::to_string(output) + " at level " +
                   std::to_string(level) + " may overflow");
@@ -210,10 +209,11 @@ void Model::load_tables(const Tensors& tensors) {
   const int32_t* first = values<int32_t>(firsts);
   for (int64_t i = 0; i < indexes; ++i) {
     require(shift[i] >= 0 && shift[i] <= 4, "tables.shift must be in 0..4");
-    require(first[i] >= 0 && first[i] <= y_tables - (16 >> shift[i]),
+    require(first[i] >= 0 && first[i] <= y_tables - (kFractions >> shift[i]),
             "tables.first points beyond the tables of y");
     half.push_back(static_cast<int8_t>(1 << shift[i] >> 1));
-    for (int32_t r = 0; r < 16; ++r) choices.push_back(tables.choice(first[i] + (r >> shift[i])));
+    for (int32_t r = 0; r < kFractions; ++r)
+      choices.push_back(tables.choice(first[i] + (r >> shift[i])));
   }
 }
 
@@ -226,8 +226,8 @@ int64_t Model::products() const {
 Affine Model::affine_at(int64_t quality) const {
   check_quality(quality);
   const int64_t position = quality * (levels - 1);
-  const int64_t level = std::min(position / kMaxQuality, levels - 2);
-  const int64_t f = position - kMaxQuality * level;
+  const int64_t level = std::min(position / kQualitySteps, levels - 2);
+  const int64_t f = position - kQualitySteps * level;
   Affine affine;
   affine.multiplier.resize(order_.size());
   affine.bias.resize(order_.size());
@@ -243,7 +243,7 @@ Affine Model::affine_at(int64_t quality) const {
 int32_t Model::z_table(int64_t quality) const {
   check_quality(quality);
   const int64_t position = quality * (levels - 1);
-  const int64_t level = (2 * position + kMaxQuality) / (2 * kMaxQuality);
+  const int64_t level = (2 * position + kQualitySteps) / (2 * kQualitySteps);
   return static_cast<int32_t>(tables.count() - (levels - level) * z_channels);
 }
 

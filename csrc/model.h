@@ -12,8 +12,9 @@
 
 namespace mcm {
 
-constexpr int kMaxQuality = 10000;
-constexpr int kContexts = 3;  // masked 3x3, 5x5, 7x7
+constexpr int kQualitySteps = 10000;
+constexpr int kContexts = 3;    // masked 3x3, 5x5, 7x7
+constexpr int kFractions = 16;  // mu counts in sixteenths
 
 enum class Type { kInt8, kInt16, kInt32, kInt64, kOther };
 
@@ -44,7 +45,7 @@ struct Model {
   std::vector<Slice> slice;
   Tables tables;
   std::vector<int8_t> half;     // [I]: 2^(shift - 1), or 0
-  std::vector<Choice> choices;  // [I, 16]: of each fraction of mu
+  std::vector<Choice> choices;  // [I, kFractions]: of each fraction of mu
 
   // Copies what it needs. std::invalid_argument if anything is missing, of a wrong type or shape,
   // or out of the bounds that keep every later sum and every table access in range.
@@ -91,7 +92,7 @@ struct Selection {
 
 inline Selection table_of(const Model& model, int16_t mu, uint8_t index) {
   const int32_t r = mu + model.half[index];
-  return {model.choices[16 * index + (r & 15)], r >> 4};
+  return {model.choices[kFractions * index + (r & (kFractions - 1))], r >> 4};
 }
 
 }  // namespace mcm

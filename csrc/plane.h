@@ -1,10 +1,11 @@
+// Activations of a picture as the layers take them, and where the taps of a window lie in them.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "dense.h"
 #include "layer.h"
-#include "product.h"
 
 namespace mcm {
 

@@ -24,28 +24,27 @@ Prediction predict(const Model& model, const int16_t* y, const int16_t* z, int64
                    const std::function<void(const Run&, const Field&)>& seen) {
   const Affine affine = model.affine_at(quality);
   std::vector<Workspace> spaces(team.size(), model.workspace());
-  Prediction out{FieldValues(model.y_channels * height * width),
+  Prediction out{Field(model.y_channels * height * width),
                  hyper_synthesis(model, affine, z, height, width, team, spaces)};
   const Plane plane =
       clamped_plane(y, model.slices, model.slice_channels, height, width, kContextPad);
   const ContextModel context(model, affine, plane, out.hyper);
-  const Field field = out.values.field();
   const int64_t work = height * width * model.products();
   team.for_each(height * model.slices, work, [&](int64_t item, int64_t member) {
     const Run whole{item / height, item % height, 0, width, 0, 1};
     for (int64_t column = 0; column < width; column += kBatch) {
       const Run run = whole.part(column, std::min(kBatch, width - column));
-      context.parameters(run, spaces[member], field);
-      seen(run, field);
+      context.context_parameters(run, spaces[member], out.field);
+      seen(run, out.field);
     }
   });
   return out;
 }
 
-Parameters planar(const FieldValues& values, const Plane& hyper, int64_t channels, Team& team) {
+Parameters planar(const Field& field, const Plane& hyper, int64_t channels, Team& team) {
   const int64_t area = hyper.height * hyper.width;
-  Parameters out{transposed(values.mu.get(), area, channels, team),
-                 transposed(values.indexes.get(), area, channels, team),
+  Parameters out{transposed(field.mu.get(), area, channels, team),
+                 transposed(field.indexes.get(), area, channels, team),
                  std::vector<int8_t>(hyper.channels * area)};
   transpose(hyper.values.data(), area, hyper.channels, hyper.stride, out.hyper.data(), team);
   return out;
@@ -55,9 +54,9 @@ Parameters parameters(const Model& model, const int16_t* y, const int16_t* z, in
                       int64_t width, int64_t quality, int64_t threads) {
   check_size(model, height, width);
   Team team(team_size(threads), height * width * model.products());
-  const Prediction found =
+  const Prediction prediction =
       predict(model, y, z, height, width, quality, team, [](const Run&, const Field&) {});
-  return planar(found.values, found.hyper, model.y_channels, team);
+  return planar(prediction.field, prediction.hyper, model.y_channels, team);
 }
 
 }  // namespace mcm

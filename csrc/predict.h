@@ -1,5 +1,4 @@
-// The parameters of all latents from latents that are known: what an encoder does, position by
-// position in any order.
+// The parameters of all latents at once, for an encoder: it has every latent beforehand.
 #pragma once
 
 #include <functional>
@@ -11,7 +10,7 @@
 namespace mcm {
 
 struct Prediction {
-  FieldValues values;
+  Field field;
   Plane hyper;
 };
 
@@ -21,7 +20,7 @@ Prediction predict(const Model& model, const int16_t* y, const int16_t* z, int64
                    const std::function<void(const Run&, const Field&)>& seen);
 
 // [height, width, M] -> planar, with the features of `hyper`.
-Parameters planar(const FieldValues& values, const Plane& hyper, int64_t channels, Team& team);
+Parameters planar(const Field& field, const Plane& hyper, int64_t channels, Team& team);
 
 // How many threads to start; std::invalid_argument unless at least 1 are wanted.
 int64_t team_size(int64_t threads);

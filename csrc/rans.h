@@ -36,7 +36,7 @@ constexpr int kSymbolBits = 14;
 constexpr int kRawBits = 16;
 constexpr uint32_t kSlots = 1u << kSymbolBits;
 constexpr uint32_t kInitialState = 1u << 16;
-constexpr int kMaxLanes = 32;
+constexpr int kMaxLanes = 32;  // of a group
 constexpr int kMaxGroups = 32;
 
 MCM_HD inline uint32_t rans_slot(uint32_t x, int bits) { return x & ((1u << bits) - 1); }
@@ -57,14 +57,24 @@ MCM_HD inline uint32_t rans_put(uint32_t x, uint32_t start, uint32_t frequency, 
   return ((x / frequency) << bits) + x % frequency + start;
 }
 
-// How many states a payload of `bytes`, as coded with 32 of them, can afford.
-MCM_HD inline int states_for(int64_t bytes) {
-  int states = 1;
-  while (states < kMaxLanes && 400 * 2 * states <= bytes) states *= 2;
-  while (states >= kMaxLanes && states < kMaxLanes * kMaxGroups && 800 * 2 * states <= bytes) {
-    states *= 2;
+// Lanes of all groups for a stream that takes `size` bytes with 32 of them.
+MCM_HD inline int lanes_for(int64_t size) {
+  int lanes = 1;
+  while (lanes < kMaxLanes && 400 * 2 * lanes <= size) lanes *= 2;
+  while (lanes >= kMaxLanes && lanes < kMaxLanes * kMaxGroups && 800 * 2 * lanes <= size) {
+    lanes *= 2;
   }
-  return states;
+  return lanes;
 }
+
+// A symbol as an encoder puts it: start in bits 0..15, frequency in 16..29, escape in 31.
+using Visit = uint32_t;
+constexpr Visit kEscapeVisit = 1u << 31;
+
+MCM_HD inline Visit visit_with(uint32_t start, uint32_t frequency, bool escape) {
+  return start | frequency << 16 | (escape ? kEscapeVisit : 0);
+}
+MCM_HD inline uint32_t start_of(Visit visit) { return visit & 0xFFFF; }
+MCM_HD inline uint32_t frequency_of(Visit visit) { return (visit & ~kEscapeVisit) >> 16; }
 
 }  // namespace mcm

@@ -1,7 +1,7 @@
 // Which instructions the kernels use. Every level gives the same integers; the tests compare them.
 //
 // A new level is one more name here, one more file of kernels, and one more branch where
-// product.cpp and coder.cpp choose. MCM_FAST_SIMD in the environment names the first choice.
+// dense.cpp and coder.cpp choose. MCM_FAST_SIMD in the environment names the first choice.
 #pragma once
 
 #include <string>

@@ -33,8 +33,7 @@ void Tables::add(const int16_t* cdf, int32_t size, int32_t minimum) {
     const uint64_t value = static_cast<uint16_t>(minimum + e);
     entries_.push_back(edge(e) | edge(e + 1) << 16 | edge(e + 2) << 32 | value << 48);
     const uint32_t frequency = static_cast<uint32_t>(edge(e + 1) - edge(e));
-    visits_.push_back(static_cast<uint32_t>(edge(e)) | frequency << 16 |
-                      (e == size - 1 ? kEscapeVisit : 0));
+    visits_.push_back(visit_with(static_cast<uint32_t>(edge(e)), frequency, e == size - 1));
   }
   int32_t entry = 0;
   for (int64_t i = 0; i < kBuckets; ++i) {

@@ -23,13 +23,6 @@
 
 namespace mcm {
 
-// A symbol as the encoder takes it: start in bits 0..15, frequency in 16..29, escape in 31.
-using Visit = uint32_t;
-constexpr Visit kEscapeVisit = 1u << 31;
-
-inline uint32_t start_of(Visit visit) { return visit & 0xFFFF; }
-inline uint32_t frequency_of(Visit visit) { return (visit & ~kEscapeVisit) >> 16; }
-
 // A table, as much of it as is needed without the coder.
 struct Choice {
   int32_t table;

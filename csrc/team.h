@@ -1,3 +1,4 @@
+// The threads of one call of the engine.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// From channels innermost, as the layers want them, to planar, as the engine hands them out.
 #pragma once
 
 #include <algorithm>

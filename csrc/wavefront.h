@@ -35,23 +35,34 @@ struct Run {
 };
 
 // How many values t takes.
-MCM_HD inline int64_t wavefront_steps(int64_t slices, int64_t height, int64_t width) {
+MCM_HD inline int64_t wavefront_steps(int64_t height, int64_t width, int64_t slices) {
   return width + kRowStep * (height - 1) + kSliceStep * (slices - 1);
+}
+
+// u stands for t - 6 slice, that is column + 4 row within a slice.
+
+// The first row that has a position at u, for u >= 0.
+MCM_HD inline int64_t first_row(int64_t u, int64_t width) {
+  return std::max<int64_t>(0, (u - width + kRowStep) / kRowStep);
+}
+
+// How many positions of one slice have column + 4 row = u; any u.
+MCM_HD inline int64_t row_count(int64_t u, int64_t height, int64_t width) {
+  if (u < 0) return 0;
+  const int64_t last = std::min(height - 1, u / kRowStep);
+  return std::max<int64_t>(0, last - first_row(u, width) + 1);
 }
 
 // The positions of `slice` at time t, by increasing row; the count may be 0.
 MCM_HD inline Run wavefront(int64_t t, int64_t slice, int64_t height, int64_t width) {
-  const int64_t u = t - kSliceStep * slice;  // = column + 4 row
-  if (u < 0) return {slice, 0, 0, 0, 1, -kRowStep};
-  const int64_t first = std::max<int64_t>(0, (u - width + kRowStep) / kRowStep);
-  const int64_t last = std::min(height - 1, u / kRowStep);
-  return {slice, first, u - kRowStep * first, std::max<int64_t>(0, last - first + 1), 1, -kRowStep};
+  const int64_t u = t - kSliceStep * slice, row = u < 0 ? 0 : first_row(u, width);
+  return {slice, row, u - kRowStep * row, row_count(u, height, width), 1, -kRowStep};
 }
 
 // Calls visit(slice, row, column) for every position of y in the order of the stream.
 template <class Visit>
-void for_each_position(int64_t slices, int64_t height, int64_t width, const Visit& visit) {
-  for (int64_t t = 0; t < wavefront_steps(slices, height, width); ++t) {
+void for_each_position(int64_t height, int64_t width, int64_t slices, const Visit& visit) {
+  for (int64_t t = 0; t < wavefront_steps(height, width, slices); ++t) {
     for (int64_t slice = 0; slice < slices; ++slice) {
       const Run run = wavefront(t, slice, height, width);
       for (int64_t i = 0; i < run.count; ++i) {

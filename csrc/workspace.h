@@ -1,3 +1,4 @@
+// A thread's buffers between the layers of a batch of positions.
 #pragma once
 
 #include <cstdint>

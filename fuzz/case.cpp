@@ -14,7 +14,7 @@
 namespace mcm {
 namespace {
 
-constexpr int64_t kQualities = kMaxQuality + 1;
+constexpr int64_t kQualities = kQualitySteps + 1;
 
 struct Input {
   const uint8_t* at;
@@ -55,8 +55,8 @@ class Coding {
       return;
     }
     const Visit visit = model_.tables.visit_of(selection.choice.table, value - selection.base);
-    writer_.add(&visit, 1);
-    if (visit & kEscapeVisit) writer_.add_raw(value);
+    writer_.put(&visit, 1);
+    if (visit & kEscapeVisit) writer_.put_raw(value);
   }
 
   Coded coded(int lanes, int groups) {
@@ -85,7 +85,7 @@ Coding coding_of(const Model& model, const std::vector<int16_t>& y, const std::v
     const int32_t table = model.z_table(at.quality) + static_cast<int32_t>(i / z_area);
     coding.add({model.tables.choice(table), 0}, z[i], i);
   }
-  for_each_position(model.slices, h, w, [&](int64_t slice, int64_t row, int64_t column) {
+  for_each_position(h, w, model.slices, [&](int64_t slice, int64_t row, int64_t column) {
     int64_t i = (slice * model.slice_channels * h + row) * w + column;
     for (int64_t c = 0; c < model.slice_channels; ++c, i += h * w) {
       coding.add(table_of(model, p.mu[i], p.indexes[i]), y[i], z_size + i);

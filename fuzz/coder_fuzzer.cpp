@@ -56,16 +56,12 @@ Numbers numbers_of(const Case& input) {
 }
 
 std::optional<Values> decoded(const Numbers& numbers, const Coded& coded) {
-  Values values(numbers.size());
   try {
-    Reader reader(views_of(coded.segments), coded.lanes, coded.groups);
-    reader.get(tables().cpu, numbers.data(), nullptr, static_cast<int64_t>(numbers.size()),
-               values.data());
-    reader.finish();
+    return decode_symbols(tables().cpu, views_of(coded.segments), numbers.data(),
+                          static_cast<int64_t>(numbers.size()), coded.lanes, coded.groups);
   } catch (const BitstreamError&) {
     return {};
   }
-  return values;
 }
 
 // What an array of the warp coder needs beside its values.
@@ -82,7 +78,7 @@ struct Room {
         size(groups),
         states(lanes * groups) {}
 
-  warp::Array array(Values& values, const Numbers& numbers, const Coded& coded) {
+  warp::Symbols symbols(Values& values, const Numbers& numbers, const Coded& coded) {
     const std::vector<uint8_t>& blob = tables().warps;
     return {static_cast<int64_t>(values.size()),
             coded.lanes,
@@ -113,7 +109,7 @@ std::optional<Values> decoded_by_warps(const Numbers& numbers, const Coded& code
     std::copy(segment.begin(), segment.end(),
               reinterpret_cast<uint8_t*>(room.payload.data() + room.at[group]));
   }
-  warp::decode_array(room.array(values, numbers, coded), 0);
+  warp::decode_symbols(room.symbols(values, numbers, coded), 0);
   if (room.error != 0) return {};
   return values;
 }
@@ -121,7 +117,7 @@ std::optional<Values> decoded_by_warps(const Numbers& numbers, const Coded& code
 std::vector<Bytes> encoded_by_warps(Values values, const Numbers& numbers, const Coded& coded) {
   Room room(numbers.size(), coded.lanes, coded.groups);
   room.payload.resize(room.words.size() + 2 * room.states.size());
-  warp::encode_array(room.array(values, numbers, coded), 0);
+  warp::encode_symbols(room.symbols(values, numbers, coded), 0);
   expect(room.error == 0, "the warps can code any values");
   std::vector<Bytes> segments;
   for (size_t group = 0; group < room.at.size(); ++group) {
@@ -140,7 +136,7 @@ std::vector<Bytes> encoded(const Values& values, const Numbers& numbers, const C
 Case valid_symbols(Random& random) {
   Case out;
   out.height = random.below(8) + 1, out.width = random.below(4) + 1;
-  out.quality = random.below(kMaxQuality + 1);
+  out.quality = random.below(kQualitySteps + 1);
   out.coded.lanes = 1 << random.below(6);
   out.coded.groups = out.coded.lanes == kMaxLanes ? 1 << random.below(4) : 1;
   const int64_t spread = int64_t{1} << random.below(17), escapes = random.below(200) + 1;

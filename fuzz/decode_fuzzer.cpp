@@ -53,7 +53,7 @@ void damage(Case& input, Random& random) {
     } else if (choice < 12) {
       damage_exceptions(coded, random);
     } else if (choice == 12) {
-      input.quality = random.below(kMaxQuality + 1);
+      input.quality = random.below(kQualitySteps + 1);
     } else if (choice == 13) {
       input.height = random.below(8) + 1;
     } else if (choice == 14) {

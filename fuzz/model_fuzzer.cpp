@@ -70,7 +70,7 @@ void apply(const Edit& edit, OwnTensors& tensors, int64_t& slices) {
 void use(const Model& model, Random random) {
   if (model.y_channels > 512 || model.z_channels > 512) return;
   Case input;
-  input.width = 2, input.quality = random.below(kMaxQuality + 1);
+  input.width = 2, input.quality = random.below(kQualitySteps + 1);
   const auto y = random_latents(model.y_channels * 2, 1000, random);
   const auto z = random_latents(model.z_channels, 1000, random);
   input.coded = encode(model, y.data(), z.data(), 1, 2, input.quality, 1).coded;

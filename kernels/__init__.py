@@ -1,1 +1,1 @@
-"""Triton kernels of the exact lane; installed as `mcm_fast.kernels`."""
+"""Triton kernels; installed as `mcm_fast.kernels`. They import nothing else of the package."""

@@ -1,21 +1,11 @@
-"""The context model (FORMAT.md, sections 3 and 4): what is known -> mu, index, table.
-
-    context3/5/7  the slice's own latents: rows dy = -r..-1 with dx = -r..r, then the row itself
-                  with dx = -r..-1, for r = 1, 2, 3
-    previous      the slices before it at dy, dx = -1..1
-    hidden        hyper features, context3, context5, context7, previous
-    head          v: mu = clamp(v, int16), index = clamp(v, 0, I - 1)
-    table         s = shift[index], k = (mu + (2^s >> 1)) >> s; table first[index] + k mod
-                  (16 >> s), symbols relative to k >> (4 - s)
-
-Latents are clamped to -127..127, and zero outside the image. Twins: `csrc/context.h`,
-`exact/reference.py:context_parameters`. A layer's arithmetic is in `layer.py`, how weights lie in
-`packing.py`.
+"""The context model and the choice of tables (FORMAT.md, sections 3 and 4). Twins: `csrc/context.h`
+and `exact/reference.py:context_parameters`. A layer's arithmetic is in `layer.py`;
+`exact/cuda/packing.py` says how weights lie in memory.
 
 A program computes everything for some positions of one slice of one image; the features of a part
 go from registers into the sums of the hidden layer at once. `context_step` (the decoder) takes the
-positions of the image's step, `context_all` (the encoder) those of the whole image. They differ in
-nothing else.
+positions of the image's step, `context_all` (the encoder) those of the whole image; both call
+`context_at`.
 
 Images lie one after the other: image b's positions begin at number begin[b], by row, then column. A
 position has M channels of y, mu and indexes and F of hyper.
@@ -27,14 +17,14 @@ import triton
 import triton.language as tl
 
 from .layer import LIMIT, activate, clamp, dense, load_affine, load_weight, requantize
-from .wavefront import ROW_STEP, SLICE_STEP, count, first_row, number_in_step, number_in_stream
+from .wavefront import ROW_STEP, SLICE_STEP, first_row, number_in_step, number_in_stream, row_count
 
 NOWHERE = tl.constexpr(-8)  # the row of a position that is none: all of its window is outside
 FRACTIONS = tl.constexpr(16)
 
 
 @triton.jit
-def tap(i, k, radius: tl.constexpr, channels: tl.constexpr):
+def window_tap(i, k, radius: tl.constexpr, channels: tl.constexpr):
     """What input i of a part of slice k looks at: dy, dx and the channel of y."""
     unit, channel = i // channels, i % channels
     if radius == 0:
@@ -45,42 +35,42 @@ def tap(i, k, radius: tl.constexpr, channels: tl.constexpr):
 
 
 @triton.jit
-def gather(window, i, inputs, radius: tl.constexpr, sizes: tl.constexpr):
+def window(positions, i, inputs, radius: tl.constexpr, sizes: tl.constexpr):
     """Inputs i of a part at all positions: int8 [positions, chunk]; 0 where there is none."""
-    y, rows, columns, height, width, k = window
-    dy, dx, channel = tap(i, k, radius, sizes.channels)
+    y, rows, columns, height, width, k = positions
+    dy, dx, channel = window_tap(i, k, radius, sizes.slice_channels)
     r, c = rows[:, None] + dy[None, :], columns[:, None] + dx[None, :]
     inside = (r >= 0) & (r < height) & (c >= 0) & (c < width) & (i < inputs)[None, :]
-    here = (rows * width + columns) * sizes.latent
-    there = (dy * width + dx) * sizes.latent + channel
+    here = (rows * width + columns) * sizes.y_channels
+    there = (dy * width + dx) * sizes.y_channels + channel
     latents = tl.load(y + here[:, None] + there[None, :], mask=inside, other=0).to(tl.int32)
     return clamp(latents, -LIMIT, LIMIT).to(tl.int8)
 
 
 @triton.jit
-def add_part(sums, window, inputs, model, part: tl.constexpr, sizes: tl.constexpr):
+def add_part(sums, positions, inputs, model, part: tl.constexpr, sizes: tl.constexpr):
     """What a part adds to the hidden layer's sums: int32 [positions, hidden]."""
     weight, multiplier, bias = model
-    affine = load_affine(multiplier + part.row, bias + part.row, part.outputs)
+    m, b = load_affine(multiplier + part.row, bias + part.row, part.outputs)
     out = load_weight(weight + part.hidden, sizes.hidden, part.outputs)
     acc = tl.full((sums.shape[0], part.outputs), 0, tl.int32)
     for start in range(0, inputs, sizes.chunk):
-        latents = gather(window, start + tl.arange(0, sizes.chunk), inputs, part.radius, sizes)
+        latents = window(positions, start + tl.arange(0, sizes.chunk), inputs, part.radius, sizes)
         chunk = weight + part.weight + start * part.outputs
         acc = tl.dot(
             latents, load_weight(chunk, part.outputs, sizes.chunk), acc, out_dtype=tl.int32
         )
-    return tl.dot(activate(requantize(acc, affine)), out, sums, out_dtype=tl.int32)
+    return tl.dot(activate(requantize(acc, m, b)), out, sums, out_dtype=tl.int32)
 
 
 @triton.jit
-def add_features(sums, window, hyper, weight, sizes: tl.constexpr):
+def add_features(sums, positions, hyper, weight, sizes: tl.constexpr):
     """What the features of the hyper-synthesis add to them."""
-    _, rows, columns, _, width, _ = window
-    at = (rows * width + columns) * sizes.features
-    for start in range(0, sizes.features, sizes.chunk):
+    _, rows, columns, _, width, _ = positions
+    at = (rows * width + columns) * sizes.hyper_channels
+    for start in range(0, sizes.hyper_channels, sizes.chunk):
         i = start + tl.arange(0, sizes.chunk)
-        used = (rows >= 0)[:, None] & (i < sizes.features)[None, :]
+        used = (rows >= 0)[:, None] & (i < sizes.hyper_channels)[None, :]
         features = tl.load(hyper + at[:, None] + i[None, :], mask=used, other=0)
         chunk = load_weight(weight + start * sizes.hidden, sizes.hidden, sizes.chunk)
         sums = tl.dot(features, chunk, sums, out_dtype=tl.int32)
@@ -88,33 +78,39 @@ def add_features(sums, window, hyper, weight, sizes: tl.constexpr):
 
 
 @triton.jit
-def head(window, hyper, model, sizes: tl.constexpr):
+def context_parameters(positions, hyper, model, sizes: tl.constexpr):
     """mu and index, unclamped: int32 [positions, head] each."""
-    _, rows, _, _, _, k = window
+    _, rows, _, _, _, k = positions
     weight, multiplier, bias = model
-    own: tl.constexpr = sizes.channels
-    context3: tl.constexpr = sizes.context3  # Triton 3.6 wants a name for what is no number
+    own: tl.constexpr = sizes.slice_channels
+    context3: tl.constexpr = (
+        sizes.context3
+    )  # Triton 3.6 needs non-scalar constexpr fields bound to a local
     context5: tl.constexpr = sizes.context5
     context7: tl.constexpr = sizes.context7
     previous: tl.constexpr = sizes.previous
     sums = tl.full((rows.shape[0], sizes.hidden), 0, tl.int32)
-    sums = add_features(sums, window, hyper, weight, sizes)
-    sums = add_part(sums, window, 4 * own, model, context3, sizes)
-    sums = add_part(sums, window, 12 * own, model, context5, sizes)
-    sums = add_part(sums, window, 24 * own, model, context7, sizes)
-    sums = add_part(sums, window, 9 * own * k, model, previous, sizes)
-    m, b = multiplier + sizes.hidden_row, bias + sizes.hidden_row
-    hidden = activate(requantize(sums, load_affine(m, b, sizes.hidden)))
-    m, b, weight = m + sizes.hidden, b + sizes.hidden, weight + sizes.head_weight
-    mu = dense(hidden, weight, m, b, sizes.head)
+    sums = add_features(sums, positions, hyper, weight, sizes)
+    sums = add_part(sums, positions, 4 * own, model, context3, sizes)
+    sums = add_part(sums, positions, 12 * own, model, context5, sizes)
+    sums = add_part(sums, positions, 24 * own, model, context7, sizes)
+    sums = add_part(sums, positions, 9 * own * k, model, previous, sizes)
+    row = sizes.hidden_row
+    m, b = load_affine(multiplier + row, bias + row, sizes.hidden)
+    hidden = activate(requantize(sums, m, b))
+    row += sizes.hidden
+    weight += sizes.head_weight
+    mu = dense((weight, multiplier + row, bias + row), hidden, sizes.head)
+    row += sizes.head
     weight += sizes.head * sizes.hidden
-    return mu, dense(hidden, weight, m + sizes.head, b + sizes.head, sizes.head)
+    return mu, dense((weight, multiplier + row, bias + row), hidden, sizes.head)
 
 
 @triton.jit
-def table_of(mu, index, shift, numbers, values):
+def table_of(lookups, mu, index):
     """The table's number (~number if it is certain), and the base of its symbols (the value if it
-    is certain). Twin: `exact/reference.py:Tables.table_of`."""
+    is certain); lookups: shift, numbers, values. Twin: `exact/model.py:IntegerModel.table_of`."""
+    shift, numbers, values = lookups
     s = tl.load(shift + index)
     k = (mu + ((1 << s) >> 1)) >> s
     at = index * FRACTIONS + (k & ((FRACTIONS >> s) - 1))
@@ -122,40 +118,40 @@ def table_of(mu, index, shift, numbers, values):
 
 
 @triton.jit
-def store(window, heads, turns, fields, lookups, picks, sizes: tl.constexpr):
+def store(positions, heads, turns, fields, lookups, picks, sizes: tl.constexpr):
     """mu and index where they belong; table, base and place in the order of the stream.
 
     turns: [positions] their numbers in that order.
     """
-    _, rows, columns, _, width, k = window
+    _, rows, columns, _, width, k = positions
     c = tl.arange(0, sizes.head)[None, :]
-    real = (rows >= 0)[:, None] & (c < sizes.channels)
+    real = (rows >= 0)[:, None] & (c < sizes.slice_channels)
     mu, index = clamp(heads[0], -32768, 32767), clamp(heads[1], 0, sizes.indexes - 1)
-    place = ((rows * width + columns) * sizes.latent + k * sizes.channels)[:, None] + c
+    place = ((rows * width + columns) * sizes.y_channels + k * sizes.slice_channels)[:, None] + c
     tl.store(fields[0] + place, mu.to(tl.int16), mask=real)
     tl.store(fields[1] + place, index.to(tl.uint8), mask=real)
-    table, base = table_of(mu, index, lookups[0], lookups[1], lookups[2])
-    at = (turns * sizes.channels)[:, None] + c
+    table, base = table_of(lookups, mu, index)
+    at = (turns * sizes.slice_channels)[:, None] + c
     tl.store(picks[0] + at, table, mask=real)
     tl.store(picks[1] + at, base.to(tl.int16), mask=real)
     tl.store(picks[2] + at, place, mask=real)
 
 
 @triton.jit
-def predict(where, turns, arrays, picks, model, lookups, sizes: tl.constexpr):
-    """Everything about some positions of slice k of an image, stored.
+def context_at(where, turns, arrays, picks, model, lookups, sizes: tl.constexpr):
+    """The context model at some positions of slice k of an image, stored.
 
     where: image, its first position's number, rows, columns, height, width, k.
     """
     image, first, rows, columns, height, width, k = where
     y, hyper, mu, indexes = arrays
     weight, multiplier, bias = model
-    at = first * sizes.latent
+    at = first * sizes.y_channels
     row = image * sizes.rows + k * sizes.slice_rows
     of_slice = (weight + k * sizes.weights, multiplier + row, bias + row)
-    window = (y + at, rows, columns, height, width, k)
-    heads = head(window, hyper + first * sizes.features, of_slice, sizes)
-    store(window, heads, turns, (mu + at, indexes + at), lookups, picks, sizes)
+    positions = (y + at, rows, columns, height, width, k)
+    heads = context_parameters(positions, hyper + first * sizes.hyper_channels, of_slice, sizes)
+    store(positions, heads, turns, (mu + at, indexes + at), lookups, picks, sizes)
 
 
 @triton.jit
@@ -190,7 +186,7 @@ def context_step(
     h, w, step = tl.load(height + image), tl.load(width + image), tl.load(t + image)
     u = step - SLICE_STEP * k
     number = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    total = count(u, h, w)
+    total = row_count(u, h, w)
     if tl.program_id(0) * TILE >= total:
         return
     rows = tl.where(number < total, first_row(u, w) + number, NOWHERE)
@@ -198,7 +194,7 @@ def context_step(
     turns = number_in_step(step, k, h, w, sizes.slices) + number
     picks = (tables + image * capacity, bases + image * capacity, places + image * capacity)
     model, lookups = (weight, multiplier, bias), (shift, numbers, values)
-    predict(where, turns, (y, hyper, mu, indexes), picks, model, lookups, sizes)
+    context_at(where, turns, (y, hyper, mu, indexes), picks, model, lookups, sizes)
 
 
 @triton.jit
@@ -235,7 +231,7 @@ def context_all(
     rows = tl.where(number < h * w, number // w, NOWHERE)
     where = (image, first, rows, number % w, h, w, k)
     turns = number_in_stream(k, rows, number % w, h, w, sizes.slices)
-    at = first * sizes.latent
+    at = first * sizes.y_channels
     picks = (tables + at, bases + at, places + at)
     model, lookups = (weight, multiplier, bias), (shift, numbers, values)
-    predict(where, turns, (y, hyper, mu, indexes), picks, model, lookups, sizes)
+    context_at(where, turns, (y, hyper, mu, indexes), picks, model, lookups, sizes)

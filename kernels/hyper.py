@@ -82,5 +82,6 @@ def hyper_layer(
         w = load_weight(weight + start * sizes.block, sizes.block, sizes.chunk)
         acc = tl.dot(a, w, acc, out_dtype=tl.int32)
     row = image * sizes.rows + sizes.first_row + block * sizes.block
-    a = activate(requantize(acc, load_affine(multiplier + row, bias + row, sizes.block)))
+    m, b = load_affine(multiplier + row, bias + row, sizes.block)
+    a = activate(requantize(acc, m, b))
     store(out + begin, a, block * sizes.block, rows, columns, out_w, real, sizes)

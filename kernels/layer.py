@@ -1,11 +1,8 @@
-"""One integer layer (FORMAT.md, section 3): weights int8, activations in -127..127.
+"""One integer layer: weights int8, activations in -127..127. FORMAT.md, section 3, has the formula.
 
-    acc = sum of weight * activation            int32; |acc| < 2^31, proved by IntegerModel
-    v   = floor((acc * m + b) / 2^24)           int64; |acc * m + b| < 2^55; rounding is part of b
-    a   = clamp(max(v, (v + 2) >> 2), -127, 127)
-
-|v| < 2^31, so v is kept as int32. Twins: `csrc/layer.h`, `exact/reference.py`; how weights lie in
-memory is said in `packing.py`.
+acc and v are int32, acc * m + b int64: the bounds of that section and what follows from them are in
+`csrc/layer.h`. Twins: that file and `exact/reference.py`; `exact/cuda/packing.py` says how weights
+lie in memory.
 
 Products are `tl.dot` of int8 into int32: exact, whatever the order of its sums.
 """
@@ -15,17 +12,16 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-SCALE_BITS = tl.constexpr(24)
+SHIFT = tl.constexpr(24)
 LIMIT = tl.constexpr(127)
 QUALITY_STEPS = tl.constexpr(10000)
 
 
 @triton.jit
-def requantize(acc, affine):
-    """acc int32 [positions, N], affine = (multiplier int32, bias int64) [N] each -> v int32."""
-    multiplier, bias = affine
+def requantize(acc, multiplier, bias):
+    """acc int32 [positions, N], multiplier int32 [N], bias int64 [N] -> v int32."""
     product = acc.to(tl.int64) * multiplier.to(tl.int64)[None, :] + bias[None, :]
-    return (product >> SCALE_BITS).to(tl.int32)
+    return (product >> SHIFT).to(tl.int32)
 
 
 @triton.jit
@@ -53,11 +49,13 @@ def load_affine(multiplier, bias, N: tl.constexpr):
 
 
 @triton.jit
-def dense(a, weight, multiplier, bias, N: tl.constexpr):
-    """v of a layer whose inputs are all at hand: int8 [positions, K] -> int32 [positions, N]."""
-    affine = load_affine(multiplier, bias, N)
-    acc = tl.dot(a, load_weight(weight, N, a.shape[1]), out_dtype=tl.int32)
-    return requantize(acc, affine)
+def dense(layer, inputs, N: tl.constexpr):
+    """v of a layer (weight, multiplier, bias) whose inputs are all in registers: int8
+    [positions, K] -> int32 [positions, N]."""
+    weight, multiplier, bias = layer
+    acc = tl.dot(inputs, load_weight(weight, N, inputs.shape[1]), out_dtype=tl.int32)
+    multiplier, bias = load_affine(multiplier, bias, N)
+    return requantize(acc, multiplier, bias)
 
 
 @triton.jit

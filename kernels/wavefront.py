@@ -20,15 +20,14 @@ def first_row(u, width):
 
 
 @triton.jit
-def count(u, height, width):
+def row_count(u, height, width):
     """How many positions of one slice have column + 4 row = u; any u."""
     last = tl.minimum(height - 1, tl.maximum(u, 0) // ROW_STEP)
-    found = tl.maximum(0, last - first_row(u, width) + 1)
-    return tl.where(u < 0, 0, found)
+    return tl.where(u < 0, 0, tl.maximum(0, last - first_row(u, width) + 1))
 
 
 @triton.jit
-def count_before(u, height, width):
+def row_count_before(u, height, width):
     """How many positions of one slice have column + 4 row < u; any u.
 
     The sum over rows of clamp(u - 4 row, 0, width): `whole` rows of width, then an arithmetic
@@ -44,7 +43,7 @@ def count_before(u, height, width):
 def number_in_step(t, k, height, width, SLICES: tl.constexpr):
     """How many positions of the slices before k belong to step t."""
     slices = tl.arange(0, SLICES)
-    counts = count(t - SLICE_STEP * slices, height, width)
+    counts = row_count(t - SLICE_STEP * slices, height, width)
     return tl.sum(tl.where(slices < k, counts, 0), 0)
 
 
@@ -55,4 +54,4 @@ def number_in_stream(k, rows, columns, height, width, SLICES: tl.constexpr):
     slices = tl.arange(0, SLICES)[None, :]
     # The slices before k have done step t already.
     others = u[:, None] + SLICE_STEP * (k - slices) + tl.where(slices < k, 1, 0)
-    return tl.sum(count_before(others, height, width), 1) + rows - first_row(u, width)
+    return tl.sum(row_count_before(others, height, width), 1) + rows - first_row(u, width)

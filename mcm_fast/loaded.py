@@ -131,7 +131,7 @@ class LoadedModel:
 
     @property
     def _channels(self) -> tuple[int, int]:
-        return self.integers.latent, self.integers.hyper_latent
+        return self.integers.y_channels, self.integers.z_channels
 
     def _level(self, quality_steps: int) -> Tensor:
         """The gain level of a quality, as the network takes it."""

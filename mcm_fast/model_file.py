@@ -114,7 +114,7 @@ def _check_sizes(config: Config, integers: IntegerModel, tensors: dict[str, torc
 
     shape = [config.levels, config.latent, config.hyper_latent, config.previous, config.hidden]
     shape += [*config.hyper_widths, *config.context]
-    expected = [integers.levels, integers.latent, integers.hyper_latent]
+    expected = [integers.levels, integers.y_channels, integers.z_channels]
     expected.append(outputs("slice.1.previous") if config.slices > 1 else config.previous)
     expected.append(outputs("slice.0.hidden"))
     expected += [outputs("hyper.0") // 4, outputs("hyper.1") // 4, outputs("hyper.2")]

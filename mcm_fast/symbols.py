@@ -2,7 +2,7 @@
 
 FORMAT.md, sections 5 and 6, say what is coded. Equal arguments give equal bytes on every device.
 The CPU's own coder (`csrc/coder.h`) knows up to 32 groups, as many as a stream has; the warp coder
-(`csrc/warp/array.h`), kernels on a GPU and loops on the CPU, knows 8192.
+(`csrc/warp/symbols.h`), kernels on a GPU and loops on the CPU, knows 8192.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor
 from .errors import BitstreamError
 from .exact.cuda.device import current, launch, launchers
 from .exact.extension import extension
+from .exact.rans import MAX_GROUPS
 
-STREAM_GROUPS = 32
 _BAD_TABLE = 32  # csrc/warp/launchers.h
 
 
@@ -69,11 +69,11 @@ def encode_symbols(
         sizes = torch.tensor([len(segment) // 2 for segment in found], dtype=torch.int32)
         payload = torch.from_numpy(np.frombuffer(b"".join(found), np.int16).copy())
         return Segments(lanes, groups, sizes, payload)
-    states = max(1, lanes * groups)  # what is no layout, the launcher refuses
+    states = max(1, lanes * groups)  # the launcher rejects invalid layouts
     words = 2 * -(-len(values) // states) * states
     payload, sizes = values.new_empty(words + 2 * states), numbers.new_empty(states)[:groups]
     _launch(
-        "encode_array",
+        "encode_symbols",
         tables,
         {"lanes": lanes, "groups": groups, "values": values, "numbers": numbers}
         | {"payload": payload, "segment_size": sizes, "segment_at": sizes.long()}
@@ -99,7 +99,7 @@ def decode_symbols(tables: SymbolTables, segments: Segments, numbers: Tensor) ->
         return torch.from_numpy(values)
     values = torch.empty_like(numbers, dtype=torch.int16)
     _launch(
-        "decode_array",
+        "decode_symbols",
         tables,
         {"lanes": lanes, "groups": groups, "values": values, "numbers": numbers}
         | {"payload": payload, "segment_size": sizes, "segment_at": ends - sizes}
@@ -109,7 +109,7 @@ def decode_symbols(tables: SymbolTables, segments: Segments, numbers: Tensor) ->
 
 
 def _fits_cpu(tables: SymbolTables, groups: int) -> bool:
-    return tables.device.type == "cpu" and groups <= STREAM_GROUPS
+    return tables.device.type == "cpu" and groups <= MAX_GROUPS
 
 
 def _checked(tables: SymbolTables, tensor: Tensor, dtype: torch.dtype) -> Tensor:

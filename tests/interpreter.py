@@ -1,8 +1,7 @@
 """Triton's interpreter for whole images: ten times as fast as it comes.
 
-At each call of a function it puts its own operations into triton.language, and each sum it computes
-a second time, wider, to see whether an int32 overflows. Here it does the first once and the second
-not at all (test_kernels.py leaves it as it is).
+It patches triton.language again on every call of a function, and repeats each sum in int64 to see
+whether an int32 overflows. This patches once and leaves the check out (test_kernels.py keeps it).
 """
 
 from __future__ import annotations

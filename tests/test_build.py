@@ -75,7 +75,7 @@ def test_compiles_what_has_changed(checkout):
 
     change(checkout / "csrc/simd.h")
     including = compiled(build(checkout))
-    assert {"csrc/simd.cpp", "csrc/product_avx2.cpp"} <= including
+    assert {"csrc/simd.cpp", "csrc/dense_avx2.cpp"} <= including
     assert "csrc/warp/tables.cpp" not in including
 
     assert compiled(build(checkout, MCM_FAST_WERROR="1")) >= including  # other flags: all again

@@ -22,7 +22,7 @@ from mcm_fast.exact.cuda.engine import CudaEngine
 from mcm_fast.exact.cuda.launch import CONTEXT_ALL
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.reference import ReferenceEngine
-from mcm_fast.exact.wavefront import steps
+from mcm_fast.exact.wavefront import wavefront_steps
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -56,7 +56,7 @@ def with_layout(integers, item, lanes: int, groups: int):
     """As the reference codes an image, with lanes and groups that its size does not call for."""
     writer, parameters = ReferenceEngine(integers)._write(*item)
     coded = dataclasses.replace(writer.finish(), lanes=lanes, groups=groups)
-    return dataclasses.replace(coded, segments=writer.coder.code(lanes, groups)), parameters
+    return dataclasses.replace(coded, segments=writer.coder.segments(lanes, groups)), parameters
 
 
 CASES = [(1, 1, 2.0, 0), (2, 3, 0.3, 1429), (1, 2, 40.0, 5000), (5, 7, 1e6, 10000)]
@@ -137,7 +137,7 @@ def test_graphs_are_launched_to_the_end(codec, monkeypatch):
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     wavefront.graph = captured(wavefront._step, engine.device)
     assert_decoded(engine.decode([(coded, 1, 2, 5000)]), [item], [parameters])
-    count = steps(1, 2, codec.integers.slices)
+    count = wavefront_steps(1, 2, codec.integers.slices)
     assert count % GRAPH_STEPS and count <= sum(launches) < count + GRAPH_STEPS
 
 

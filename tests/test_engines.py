@@ -24,9 +24,9 @@ def latents_like(codec: Codec, height: int, width: int, spread: float, seed: int
     """Normal latents of a y grid, as (y, z)."""
     generator = torch.Generator().manual_seed(seed)
     shapes = (
-        (codec.integers.latent, height, width),
+        (codec.integers.y_channels, height, width),
         (
-            codec.integers.hyper_latent,
+            codec.integers.z_channels,
             -(-height // 4),
             -(-width // 4),
         ),

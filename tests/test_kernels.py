@@ -25,7 +25,7 @@ class Case:
     def __init__(self, model):
         generator = torch.Generator().manual_seed(0)
         z_size = -(-HEIGHT // 4), -(-WIDTH // 4)
-        shapes = (model.latent, HEIGHT, WIDTH), (model.hyper_latent, *z_size)
+        shapes = (model.y_channels, HEIGHT, WIDTH), (model.z_channels, *z_size)
         self.y, self.z = (
             (3 * torch.randn(shape, generator=generator)).round().short().to(DEVICE)
             for shape in shapes
@@ -96,7 +96,7 @@ def test_step_is_all_positions(case):
     for t, step in enumerate(wavefront(HEIGHT, WIDTH, sizes.slices)):
         arrays = known, features, *found, *case.geometry(), int32(t), *case.model(), count
         context.context_step[(1, sizes.slices, 1)](*arrays, sizes=sizes, **launch.CONTEXT_STEP)
-        latents = slice(at, at + len(step) * sizes.channels)
+        latents = slice(at, at + len(step) * sizes.slice_channels)
         for whole, part in zip(every[2:], found[2:], strict=True):
             assert torch.equal(whole[latents], part[: latents.stop - at])
         places = every[4][latents].long()

@@ -25,7 +25,7 @@ def latents(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, int]:
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
     model, spread = CODEC.integers, 2.0 ** draw(st.integers(-2, 16))
     tensors = []
-    for shape in ((model.latent, height, width), (model.hyper_latent, 1, 1)):
+    for shape in ((model.y_channels, height, width), (model.z_channels, 1, 1)):
         values = (spread * torch.randn(shape, generator=generator)).round()
         tensor = values.clamp(-(2**15), 2**15 - 1).to(torch.int16)
         places = st.integers(0, tensor.numel() - 1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mcm_fast.errors import BitstreamError
 from mcm_fast.exact.extension import extension
-from mcm_fast.exact.rans import Encoder
+from mcm_fast.exact.rans import Writer
 
 LAYOUTS = [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (32, 1), (32, 2), (32, 8), (32, 32)]
 
@@ -76,20 +76,20 @@ def test_round_trip_and_python_twin(count, lanes, groups):
     values, tables = random_symbols(count)
     segments = encode(values, tables, lanes, groups)
     assert decode(segments, tables, lanes, groups) == values.tolist()
-    assert segments == twin(values.tolist(), tables.tolist()).code(lanes, groups)
+    assert segments == twin(values.tolist(), tables.tolist()).segments(lanes, groups)
 
 
 def twin(values, tables):
     cdf, start, minimum = (array.tolist() for array in TABLES)
-    encoder = Encoder()
+    writer = Writer()
     for value, table in zip(values, tables, strict=True):
         edges = [*cdf[start[table] : start[table + 1]], 1 << 14]
         escape, entry = len(edges) - 2, value - minimum[table]
         entry = entry if 0 <= entry < escape else escape
-        encoder.put(edges[entry], edges[entry + 1] - edges[entry], 14)
+        writer.put(edges[entry], edges[entry + 1] - edges[entry])
         if entry == escape:
-            encoder.put_raw(value)
-    return encoder
+            writer.put_raw(value)
+    return writer
 
 
 @settings(deadline=None)

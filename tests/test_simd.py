@@ -26,7 +26,7 @@ def restored_level():
 
 def latents_like(model: IntegerModel, height: int, width: int, spread: float = 3.0):
     generator = torch.Generator().manual_seed(height * 100 + width)
-    shapes = (model.latent, height, width), (model.hyper_latent, -(-height // 4), -(-width // 4))
+    shapes = (model.y_channels, height, width), (model.z_channels, -(-height // 4), -(-width // 4))
     return tuple(
         (spread * torch.randn(shape, generator=generator)).round().to(torch.int16)
         for shape in shapes
@@ -90,7 +90,7 @@ def ragged(model: IntegerModel, seed: int) -> IntegerModel:
 def z_tables(tables, model: IntegerModel, count: int):
     """The tables, with only the last `count` of z's, which come last."""
     start = tables["tables.start"].tolist()
-    of_y = len(start) - 1 - model.tensors["multiplier"].shape[0] * model.hyper_latent
+    of_y = len(start) - 1 - model.tensors["multiplier"].shape[0] * model.z_channels
     end = of_y + count
     return {
         **tables,

@@ -6,7 +6,7 @@ from warp_pictures import Picture, Tables, decode, decoding, encode
 
 from mcm_fast.errors import BitstreamError
 from mcm_fast.exact.extension import extension
-from mcm_fast.exact.rans import Decoder, lanes_for
+from mcm_fast.exact.rans import Reader, lanes_for
 
 LAYOUTS = [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (32, 1), (32, 2), (32, 8), (32, 32)]
 TABLES = Tables(np.random.default_rng(0))
@@ -35,11 +35,11 @@ CASES = [name for name, *_ in damaged([b"\0" * 400] * 2)]
 def is_refused(numbers, segments, lanes, groups) -> bool:
     """Does the reference refuse it? (A bit that ends up in an escape's raw bits passes.)"""
     try:
-        decoder = Decoder(lanes, groups, segments)
+        reader = Reader(segments, lanes, groups)
         for number in numbers.tolist():
-            if decoder.get(TABLES.edges[number]) == TABLES.sizes[number] - 1:
-                decoder.get_raw()
-        decoder.finish()
+            if reader.get(TABLES.edges[number]) == TABLES.sizes[number] - 1:
+                reader.get_raw()
+        reader.finish()
     except BitstreamError:
         return True
     return False
@@ -57,7 +57,7 @@ def assert_decoded(pictures, d, errors):
 @pytest.mark.parametrize(("lanes", "groups"), LAYOUTS)
 def test_decode_one(lanes, groups):
     picture = Picture(TABLES, 9, 13)
-    d = decoding(TABLES, [(picture, lanes, groups, picture.encoder().code(lanes, groups))])
+    d = decoding(TABLES, [(picture, lanes, groups, picture.writer().segments(lanes, groups))])
     decode([picture], d)
     assert_decoded([picture], d, [0])
 
@@ -66,7 +66,7 @@ def test_decode_more_than_a_chunk_at_a_step():
     """A chunk is 2048 latents."""
     picture = Picture(TABLES, 13, 30, escapes=0.01, channels=200)
     assert max(picture.counts) > 2 * 2048
-    d = decoding(TABLES, [(picture, 32, 4, picture.encoder().code(32, 4))])
+    d = decoding(TABLES, [(picture, 32, 4, picture.writer().segments(32, 4))])
     decode([picture], d)
     assert_decoded([picture], d, [0])
 
@@ -75,7 +75,7 @@ def batch_of(sizes=((1, 1), (6, 9), (2, 1), (8, 3)), escapes=0.1):
     pictures = [Picture(TABLES, *size, seed=b, escapes=escapes) for b, size in enumerate(sizes)]
     layouts = [LAYOUTS[2 * b % len(LAYOUTS)] for b in range(len(sizes))]
     pairs = zip(pictures, layouts, strict=True)
-    return pictures, [(p, *layout, p.encoder().code(*layout)) for p, layout in pairs]
+    return pictures, [(p, *layout, p.writer().segments(*layout)) for p, layout in pairs]
 
 
 @pytest.mark.parametrize("escapes", [0, 0.1])
@@ -100,7 +100,7 @@ def test_empty_places_are_left_alone():
 @pytest.mark.parametrize("number", range(len(CASES)), ids=CASES)
 def test_damage_spoils_only_its_own_image(number):
     pictures = [Picture(TABLES, 8, 11, seed=b) for b in range(3)]
-    streams = [(p, 32, 2, p.encoder().code(32, 2)) for p in pictures]
+    streams = [(p, 32, 2, p.writer().segments(32, 2)) for p in pictures]
     _, segments, bits = list(damaged(streams[1][3]))[number]
     streams[1] = pictures[1], 32, 2, segments
     found = []
@@ -141,7 +141,7 @@ def test_encode_a_batch(escapes):
     pictures = batch_of(((1, 1), (6, 9), (2, 1), (31, 29)), escapes)[0]
     results = encode(TABLES, pictures, guard=55)
     for picture, (*coded, exceptions) in zip(pictures, results, strict=True):
-        assert tuple(coded) == picture.encoder().finish()
+        assert tuple(coded) == picture.writer().finish()
         assert exceptions == picture.exceptions()
 
 

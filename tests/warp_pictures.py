@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcm_fast.exact.extension import extension
-from mcm_fast.exact.rans import Encoder
+from mcm_fast.exact.rans import Writer
 from mcm_fast.exact.wavefront import wavefront
 
 SLICES, Z_CHANNELS = 3, 4
@@ -32,13 +32,13 @@ class Tables:
     def blob(self, first: int, count: int) -> np.ndarray:
         return extension().warp.pack_tables(*self.arrays, first, count)
 
-    def put(self, encoder: Encoder, number: int, base: int, value: int) -> None:
+    def put(self, writer: Writer, number: int, base: int, value: int) -> None:
         edges = self.edges[number]
         entry, escape = value - base - int(self.minimum[number]), len(edges) - 2
         entry = entry if 0 <= entry < escape else escape
-        encoder.put(edges[entry], edges[entry + 1] - edges[entry], 14)
+        writer.put(edges[entry], edges[entry + 1] - edges[entry])
         if entry == escape:
-            encoder.put_raw(value)
+            writer.put_raw(value)
 
     def draw(self, rng, numbers, bases, escapes: float) -> np.ndarray:
         """Values that their tables hold, and a share of escapes and of exceptions."""
@@ -86,11 +86,11 @@ class Picture:
         coded = ~self.tables.certain(numbers)
         return numbers[coded], bases[coded], values[coded]
 
-    def encoder(self) -> Encoder:
-        encoder = Encoder()
+    def writer(self) -> Writer:
+        writer = Writer()
         for number, base, value in zip(*(a.tolist() for a in self.visits()), strict=True):
-            self.tables.put(encoder, number, base, value)
-        return encoder
+            self.tables.put(writer, number, base, value)
+        return writer
 
     def differences(self) -> np.ndarray:
         """int16 [z's latents, then y's in the order of `y`]; 0 where a latent is coded."""
@@ -111,7 +111,11 @@ class Picture:
 def launch(name: str, fields: dict) -> None:
     """Calls a launcher; arrays become addresses."""
     warp = extension().warp
-    struct = {"encode": warp.ENCODING, "encode_array": warp.ARRAY, "decode_array": warp.ARRAY}
+    struct = {
+        "encode": warp.ENCODING,
+        "encode_symbols": warp.SYMBOLS,
+        "decode_symbols": warp.SYMBOLS,
+    }
     values = [fields[field] for field in struct.get(name, warp.DECODING)]
     getattr(warp, name)([v.ctypes.data if hasattr(v, "ctypes") else v for v in values], 0)
 

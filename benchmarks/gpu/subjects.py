@@ -22,7 +22,7 @@ from mcm_fast.exact.cuda.decode import GRAPH_STEPS, captured
 from mcm_fast.exact.cuda.device import launch
 from mcm_fast.exact.cuda.engine import CudaEngine
 from mcm_fast.exact.cuda.launch import CONTEXT_STEP
-from mcm_fast.exact.wavefront import steps
+from mcm_fast.exact.wavefront import wavefront_steps
 from mcm_fast.symbols import SymbolTables, decode_symbols, encode_symbols
 
 
@@ -44,7 +44,7 @@ class Case:
         self.name, self.engine = name, CudaEngine(model, plan.device)
         self.clock = Clock(self.engine.device, plan.repeats)
         self.item = y.to(self.engine.device), z.to(self.engine.device), QUALITY
-        self.size, self.steps = tuple(y.shape[1:]), steps(*y.shape[1:], model.slices)
+        self.size, self.steps = tuple(y.shape[1:]), wavefront_steps(*y.shape[1:], model.slices)
         [(self.coded, _)] = self.engine.encode([self.item])
         [(expected, _)] = CpuEngine(model).encode([self.item])
         assert self.coded.segments == expected.segments

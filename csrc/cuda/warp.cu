@@ -1,17 +1,17 @@
 // The launchers of warp/launchers.h on a device: each body as a kernel on the given stream.
-#include "../warp/array.h"
 #include "../warp/decode.h"
 #include "../warp/encode.h"
 #include "../warp/image.h"
 #include "../warp/launchers.h"
 #include "../warp/segments.h"
+#include "../warp/symbols.h"
 #include "launch.h"
 
 namespace mcm::warp {
 namespace {
 
 constexpr int kImageThreads = kWarps * kLanes;
-constexpr int kArrayThreads = kArrayWarps * kLanes;
+constexpr int kSymbolsThreads = kSymbolsWarps * kLanes;
 constexpr int kGatherThreads = 8 * kLanes;
 
 #define MCM_KERNEL(threads) __global__ void __launch_bounds__(threads, 1)
@@ -65,19 +65,19 @@ MCM_KERNEL(kGatherThreads) gather_kernel(const __grid_constant__ Encoding e) {
 }
 
 template <bool kStages>
-MCM_KERNEL(kArrayThreads)
-decode_array_kernel(const __grid_constant__ Array a) {
+MCM_KERNEL(kSymbolsThreads)
+decode_symbols_kernel(const __grid_constant__ Symbols a) {
   decode_groups(Block<kStages>(), a);
 }
 
 template <bool kStages>
-MCM_KERNEL(kArrayThreads)
-encode_array_kernel(const __grid_constant__ Array a) {
+MCM_KERNEL(kSymbolsThreads)
+encode_symbols_kernel(const __grid_constant__ Symbols a) {
   encode_groups(Block<kStages>(), a);
 }
 
-MCM_KERNEL(kGatherThreads) gather_array_kernel(const __grid_constant__ Array a) {
-  gather_array(Block<false>(), a);
+MCM_KERNEL(kGatherThreads) gather_symbols_kernel(const __grid_constant__ Symbols a) {
+  gather_symbols(Block<false>(), a);
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ void finish(const Decoding& d, int64_t stream) {
 }
 
 void encode(const Encoding& e, int64_t stream) {
-  const int64_t groups = e.images * kGroups;
+  const int64_t groups = e.images * kMaxGroups;
   launch("count", count_kernel, e.tiles, kImageThreads, stream, e);
   launch("number", number_kernel, e.images, kLanes, stream, e);
   launch("look_up", look_up_kernel, e.tiles, kImageThreads, stream, e);
@@ -110,17 +110,17 @@ void encode(const Encoding& e, int64_t stream) {
   launch("gather", gather_kernel, groups, kGatherThreads, stream, e);
 }
 
-void decode_array(const Array& a, int64_t stream) {
-  const int64_t blocks = (a.groups + kArrayWarps - 1) / kArrayWarps;
-  launch_staged("decode_array", decode_array_kernel<true>, decode_array_kernel<false>,
-                a.tables_size, blocks, kArrayThreads, stream, a);
+void decode_symbols(const Symbols& a, int64_t stream) {
+  const int64_t blocks = (a.groups + kSymbolsWarps - 1) / kSymbolsWarps;
+  launch_staged("decode_symbols", decode_symbols_kernel<true>, decode_symbols_kernel<false>,
+                a.tables_size, blocks, kSymbolsThreads, stream, a);
 }
 
-void encode_array(const Array& a, int64_t stream) {
-  const int64_t blocks = (a.groups + kArrayWarps - 1) / kArrayWarps;
-  launch_staged("encode_array", encode_array_kernel<true>, encode_array_kernel<false>,
-                a.tables_size, blocks, kArrayThreads, stream, a);
-  launch("gather_array", gather_array_kernel, a.groups, kGatherThreads, stream, a);
+void encode_symbols(const Symbols& a, int64_t stream) {
+  const int64_t blocks = (a.groups + kSymbolsWarps - 1) / kSymbolsWarps;
+  launch_staged("encode_symbols", encode_symbols_kernel<true>, encode_symbols_kernel<false>,
+                a.tables_size, blocks, kSymbolsThreads, stream, a);
+  launch("gather_symbols", gather_symbols_kernel, a.groups, kGatherThreads, stream, a);
 }
 
 }  // namespace mcm::warp

@@ -27,7 +27,7 @@ constexpr const char* kEncodingFields =
     "tables bases places y z "
     "tile_counts visits raw words visit_count first_words "
     "lanes groups states segment_size payload exceptions exception_index exception_difference";
-constexpr const char* kArrayFields =
+constexpr const char* kSymbolsFields =
     "count lanes groups tables tables_size tables_count values numbers "
     "payload segment_at segment_size words states error";
 
@@ -45,19 +45,20 @@ inline void check(const Decoding& d) {
 }
 
 inline void check(const Encoding& e) {
-  require(e.images >= 0 && e.images <= INT32_MAX / kGroups && e.tiles >= 0 && e.tiles <= INT32_MAX,
-          "too many images or tiles");
+  require(
+      e.images >= 0 && e.images <= INT32_MAX / kMaxGroups && e.tiles >= 0 && e.tiles <= INT32_MAX,
+      "too many images or tiles");
   check_blob(e.y_tables, 0);
   check_blob(e.z_tables, 0);
 }
 
-inline void check(const Array& a) {
+inline void check(const Symbols& a) {
   const auto power = [](int64_t n, int64_t most) {
     return n >= 1 && n <= most && (n & (n - 1)) == 0;
   };
   require(power(a.lanes, 32),
           "lanes must be a power of two up to 32, not " + std::to_string(a.lanes));
-  require(power(a.groups, a.lanes == 32 ? kArrayGroups : 1),
+  require(power(a.groups, a.lanes == 32 ? kSymbolsGroups : 1),
           "groups must be a power of two up to 8192, and 1 unless there are 32 lanes, not " +
               std::to_string(a.groups));
   require(a.count >= 0 && a.count / a.groups < int64_t{1} << 29,
@@ -96,15 +97,15 @@ inline pybind11::tuple names_in(const char* fields) {
 inline void bind_launchers(pybind11::module_& module) {
   module.attr("DECODING") = names_in(kDecodingFields);
   module.attr("ENCODING") = names_in(kEncodingFields);
-  module.attr("ARRAY") = names_in(kArrayFields);
+  module.attr("SYMBOLS") = names_in(kSymbolsFields);
   module.attr("TILE") = kTile;
   bind(module, "begin", begin);
   bind(module, "decode_z", decode_z);
   bind(module, "decode_step", decode_step);
   bind(module, "finish", finish);
   bind(module, "encode", encode);
-  bind(module, "decode_array", decode_array);
-  bind(module, "encode_array", encode_array);
+  bind(module, "decode_symbols", decode_symbols);
+  bind(module, "encode_symbols", encode_symbols);
 }
 
 }  // namespace mcm::warp

@@ -21,7 +21,7 @@ static_assert(kWarps == kLanes, "a warp adds up the counts of all warps");
 struct Coding {
   bool coded;
   int16_t value, difference;  // the latent; if it is not coded: less what the table says
-  uint32_t visit;
+  Visit visit;
 };
 
 // One image that is encoded. Its latents are numbered through z, then y in the stream's order.

@@ -1,10 +1,10 @@
 // The launchers of warp/launchers.h for memory of the host: block after block.
-#include "array.h"
 #include "decode.h"
 #include "encode.h"
 #include "image.h"
 #include "launchers.h"
 #include "segments.h"
+#include "symbols.h"
 
 namespace mcm::warp {
 namespace {
@@ -36,7 +36,7 @@ void finish(const Decoding& d, int64_t) {
 
 void encode(const Encoding& e, int64_t) {
   TileCounts counts;
-  const int64_t groups = e.images * kGroups;
+  const int64_t groups = e.images * kMaxGroups;
   for_each_block(e.tiles, kWarps, [&](const Block& block) { count_tile(block, e, counts); });
   for_each_block(e.images, 1, [&](const Block& block) { number_tiles(block, e); });
   for_each_block(e.tiles, kWarps, [&](const Block& block) { look_up_tile(block, e, counts); });
@@ -45,15 +45,15 @@ void encode(const Encoding& e, int64_t) {
   for_each_block(groups, 1, [&](const Block& block) { gather_group(block, e); });
 }
 
-void decode_array(const Array& a, int64_t) {
-  const int64_t blocks = (a.groups + kArrayWarps - 1) / kArrayWarps;
-  for_each_block(blocks, kArrayWarps, [&](const Block& block) { decode_groups(block, a); });
+void decode_symbols(const Symbols& a, int64_t) {
+  const int64_t blocks = (a.groups + kSymbolsWarps - 1) / kSymbolsWarps;
+  for_each_block(blocks, kSymbolsWarps, [&](const Block& block) { decode_groups(block, a); });
 }
 
-void encode_array(const Array& a, int64_t) {
-  const int64_t blocks = (a.groups + kArrayWarps - 1) / kArrayWarps;
-  for_each_block(blocks, kArrayWarps, [&](const Block& block) { encode_groups(block, a); });
-  for_each_block(a.groups, 1, [&](const Block& block) { gather_array(block, a); });
+void encode_symbols(const Symbols& a, int64_t) {
+  const int64_t blocks = (a.groups + kSymbolsWarps - 1) / kSymbolsWarps;
+  for_each_block(blocks, kSymbolsWarps, [&](const Block& block) { encode_groups(block, a); });
+  for_each_block(a.groups, 1, [&](const Block& block) { gather_symbols(block, a); });
 }
 
 }  // namespace mcm::warp

@@ -28,24 +28,24 @@ struct Image {
 
   MCM_BODY int32_t z_area() const { return ((height + 3) / 4) * ((width + 3) / 4); }
   MCM_BODY int64_t steps(const Decoding& d) const {
-    return wavefront_steps(d.slices, height, width);
+    return wavefront_steps(height, width, d.slices);
   }
   MCM_BODY bool empty() const { return height == 0; }
   // Nothing to decode, or nothing that could be.
   MCM_BODY bool idle(const Decoding& d) const { return empty() || d.error[number] & kBadLayout; }
 
-  MCM_BODY int64_t group(const Warp& warp) const { return number * kGroups + warp.number(); }
+  MCM_BODY int64_t group(const Warp& warp) const { return number * kMaxGroups + warp.number(); }
   MCM_BODY int64_t state(const Warp& warp, int lane) const {
-    return number * kStates + warp.number() * lanes + lane;
+    return number * kMaxStates + warp.number() * lanes + lane;
   }
 
   MCM_BODY bool layout_fits(const Decoding& d) const {
     const auto power = [](int32_t n, int32_t most) {
       return n >= 1 && n <= most && (n & (n - 1)) == 0;
     };
-    if (!power(lanes, kLanes) || !power(groups, lanes == kLanes ? kGroups : 1)) return false;
+    if (!power(lanes, kLanes) || !power(groups, lanes == kLanes ? kMaxGroups : 1)) return false;
     for (int g = 0; g < groups; ++g) {
-      if (d.segment_size[number * kGroups + g] < states_size(lanes)) return false;
+      if (d.segment_size[number * kMaxGroups + g] < states_size(lanes)) return false;
     }
     return true;
   }

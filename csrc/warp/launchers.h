@@ -2,10 +2,10 @@
 //
 // Each launcher exists twice under the same name: in mcm_fast._CUDA as kernels on a stream, and in
 // mcm_fast._C.warp as host code, for memory that the host can read (there `stream` means nothing).
-// Both run the same bodies: warp/decode.h, warp/encode.h, warp/array.h.
+// Both run the same bodies: warp/decode.h, warp/encode.h, warp/symbols.h.
 //
 // From Python a launcher takes one sequence of ints, the fields of its struct in their order, and
-// the stream: decode_step([images, slices, ...], stream). The tuples DECODING, ENCODING and ARRAY
+// the stream: decode_step([images, slices, ...], stream). The tuples DECODING, ENCODING and SYMBOLS
 // of the module hold the names of the fields in that order. All fields have 64 bits; arrays are
 // addresses, C order, of the type and shape that the struct says. B is the number of images. The
 // current device must be that of the stream and the arrays. Nothing is read back, nothing waits.
@@ -16,12 +16,13 @@
 
 #include <cstdint>
 
+#include "../rans.h"
+
 namespace mcm::warp {
 
-constexpr int kGroups = 32;         // of one image, at most
-constexpr int kStates = 1024;       // of one image, at most: 32 lanes a group
-constexpr int kArrayGroups = 8192;  // of an array, at most
-constexpr int kTile = 4096;         // latents that one block of the encoder looks up
+constexpr int kMaxStates = kMaxLanes * kMaxGroups;  // of one image
+constexpr int kSymbolsGroups = 8192;                // of an array, at most
+constexpr int kTile = 4096;  // latents that one block of the encoder looks up
 
 // Bits of an image's error.
 constexpr int32_t kBadStates = 1;      // a final state is not 2^16
@@ -108,7 +109,7 @@ struct Encoding {
 
   // Scratch.
   int32_t* tile_counts;  // [tiles, 2]
-  uint32_t* visits;      // per latent
+  Visit* visits;         // per latent
   uint16_t* raw;         // per latent
   uint16_t* words;       // [2 * per latent + 2048 B]
   int32_t* visit_count;  // [B]
@@ -126,8 +127,8 @@ struct Encoding {
 };
 
 // The coder alone: value i is coded under table numbers[i] with visit number i. One segment a
-// group, as in Decoding. encode_array writes what decode_array reads.
-struct Array {
+// group, as in Decoding. encode_symbols writes what decode_symbols reads.
+struct Symbols {
   int64_t count;
   int64_t lanes;   // of a group: a power of two up to 32
   int64_t groups;  // a power of two up to 8192; 1 unless there are 32 lanes
@@ -157,7 +158,7 @@ void finish(const Decoding& d, int64_t stream);
 
 void encode(const Encoding& e, int64_t stream);
 
-void decode_array(const Array& a, int64_t stream);
-void encode_array(const Array& a, int64_t stream);
+void decode_symbols(const Symbols& a, int64_t stream);
+void encode_symbols(const Symbols& a, int64_t stream);
 
 }  // namespace mcm::warp

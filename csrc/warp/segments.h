@@ -17,12 +17,8 @@ namespace mcm::warp {
 
 constexpr int kAhead = 4;  // rounds
 
-// A visit, as one word: start in bits 0..13, frequency - 1 in 14..27, escape in 31.
-constexpr uint32_t kEscapeBit = 1u << 31;
-
-MCM_BODY uint32_t visit_of(const Entry& entry, const Table& table) {
-  return entry.start | (entry.next - entry.start - 1) << kSymbolBits |
-         (entry.number == table.escape ? kEscapeBit : 0);
+MCM_BODY Visit visit_of(const Entry& entry, const Table& table) {
+  return visit_with(entry.start, entry.next - entry.start, entry.number == table.escape);
 }
 
 // Which visits a group has: numbers first + lane + round * states, below `count`.
@@ -66,11 +62,11 @@ MCM_BODY void look_up_puts(const Warp& warp, const Source& source, const Rounds&
     puts.frequency[lane] = 0;
     puts.escape[lane] = false;
     if (!rounds.active(round, lane)) return;
-    const uint32_t visit = source.visit(fetched[lane]);
-    puts.start[lane] = rans_slot(visit, kSymbolBits);
-    puts.frequency[lane] = rans_slot(visit >> kSymbolBits, kSymbolBits) + 1;
+    const Visit visit = source.visit(fetched[lane]);
+    puts.start[lane] = start_of(visit);
+    puts.frequency[lane] = frequency_of(visit);
     puts.reciprocal[lane] = reciprocal_of(puts.frequency[lane]);
-    puts.escape[lane] = (visit & kEscapeBit) != 0;
+    puts.escape[lane] = (visit & kEscapeVisit) != 0;
     puts.raw[lane] = static_cast<uint16_t>(fetched[lane].value);
   });
 }
@@ -95,14 +91,14 @@ MCM_BODY void put_rounds(const Warp& warp, const Source& source, const Rounds& r
 // The visits of one image.
 struct VisitSource {
   struct Fetched {
-    uint32_t visit = 0;
+    Visit visit = 0;
     uint16_t value = 0;
   };
-  const uint32_t* visits;
+  const Visit* visits;
   const uint16_t* raw;
 
   MCM_BODY Fetched fetch(int64_t i) const { return {load(visits + i), load(raw + i)}; }
-  MCM_BODY uint32_t visit(const Fetched& fetched) const { return fetched.visit; }
+  MCM_BODY Visit visit(const Fetched& fetched) const { return fetched.visit; }
 };
 
 // One group of one image, and where it is written.
@@ -111,20 +107,20 @@ struct CodedGroup {
   int32_t group, lanes, groups;
   Rounds rounds;
 
-  MCM_BODY CodedGroup(const Encoding& e, int64_t image, int32_t group, int32_t states)
+  MCM_BODY CodedGroup(const Encoding& e, int64_t image, int32_t group, int32_t all_lanes)
       : image(image),
         first(e.latent_at[image]),
         group(group),
-        lanes(states < kLanes ? states : kLanes),
-        groups(states < kLanes ? 1 : states / kLanes),
+        lanes(all_lanes < kLanes ? all_lanes : kLanes),
+        groups(all_lanes < kLanes ? 1 : all_lanes / kLanes),
         rounds(group, lanes, groups, e.visit_count[image]) {}
 
   // Where the group's words end. All groups of an image have room for 2 words a visit and lane.
   MCM_BODY uint16_t* words_end(const Encoding& e) const {
-    return e.words + 2 * first + 2 * kStates * image + (group + 1) * rounds.capacity();
+    return e.words + 2 * first + 2 * kMaxStates * image + (group + 1) * rounds.capacity();
   }
   MCM_BODY uint32_t* states(const Encoding& e) const {
-    return e.states + image * kStates + group * lanes;
+    return e.states + image * kMaxStates + group * lanes;
   }
 
   // Returns how many words there are.
@@ -139,9 +135,9 @@ struct CodedGroup {
   }
 };
 
-// The number of states that the first coding of an image can afford.
-MCM_BODY int32_t chosen_states(const Encoding& e, int64_t image) {
-  return states_for(4 * kLanes + 2 * int64_t{e.first_words[image]});
+// rans.h's, from the size of an image's first coding.
+MCM_BODY int32_t lanes_for(const Encoding& e, int64_t image) {
+  return mcm::lanes_for(4 * kLanes + 2 * int64_t{e.first_words[image]});
 }
 
 template <class Block>
@@ -156,12 +152,12 @@ MCM_BODY void code_first(const Block& block, const Encoding& e) {
 // One block for each possible group of each image.
 template <class Block>
 MCM_BODY void code_chosen(const Block& block, const Encoding& e) {
-  const int64_t image = block.number() / kGroups;
-  const int32_t number = block.number() % kGroups, states = chosen_states(e, image);
-  const CodedGroup group(e, image, number, states);
+  const int64_t image = block.number() / kMaxGroups;
+  const int32_t number = block.number() % kMaxGroups, all_lanes = lanes_for(e, image);
+  const CodedGroup group(e, image, number, all_lanes);
   block.each_warp([&](const Warp& warp) {
     int32_t words = e.first_words[image];
-    if (number < group.groups && states != kLanes) words = group.code(warp, e);
+    if (number < group.groups && all_lanes != kLanes) words = group.code(warp, e);
     warp.once([&] {
       const int32_t size = 2 * group.lanes + words;
       e.segment_size[block.number()] = number < group.groups ? size : 0;
@@ -201,8 +197,8 @@ MCM_BODY int64_t sum_of_first(const Warp& warp, const int32_t* sizes, int64_t co
 
 template <class Block>
 MCM_BODY void gather_group(const Block& block, const Encoding& e) {
-  const int64_t image = block.number() / kGroups;
-  const CodedGroup group(e, image, block.number() % kGroups, chosen_states(e, image));
+  const int64_t image = block.number() / kMaxGroups;
+  const CodedGroup group(e, image, block.number() % kMaxGroups, lanes_for(e, image));
   if (group.group >= group.groups) return;
   const int32_t words = e.segment_size[block.number()] - 2 * group.lanes;
   block.each_warp([&](const Warp& warp) {

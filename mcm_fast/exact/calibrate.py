@@ -17,15 +17,10 @@ from .tables import REACH
 def count_symbols(model: IntegerModel, y: Tensor, parameters: Parameters) -> Tensor:
     """Latents (int16 [M, h, w]) and their parameters -> int64 [tables of y, 2 REACH + 1].
 
-    Symbols beyond REACH are left out. The arithmetic is FORMAT.md, section 4.
+    Symbols beyond REACH are left out.
     """
-    mu, index = parameters.mu.long().flatten(), parameters.indexes.long().flatten()
-    shift = model.tensors["tables.shift"].long()[index]
-    k = (mu + (1 << shift >> 1)) >> shift
-    table = model.tensors["tables.first"].long()[index] + (k & ((16 >> shift) - 1))
-    symbol = y.long().flatten() - (k >> (4 - shift))
-    near = symbol.abs() <= REACH
-    count = len(model.tensors["tables.minimum"]) - model.levels * model.hyper_latent
-    places = table[near] * (2 * REACH + 1) + symbol[near] + REACH
-    width = 2 * REACH + 1
-    return torch.bincount(places, minlength=count * width).view(count, width)
+    table, base = model.table_of(parameters.mu.flatten(), parameters.indexes.flatten())
+    symbol = y.long().flatten() - base
+    near, width = symbol.abs() <= REACH, 2 * REACH + 1
+    places = table[near] * width + symbol[near] + REACH
+    return torch.bincount(places, minlength=model.y_tables * width).view(model.y_tables, width)

@@ -34,8 +34,8 @@ class CpuEngine:
         self._model = extension().Model(tensors, model.slices)
 
     def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
-        found = self._model.parameters(_latents(y), _latents(z), quality, self.threads)
-        return Parameters(*map(torch.from_numpy, found))
+        arrays = self._model.parameters(_latents(y), _latents(z), quality, self.threads)
+        return _parameters(*arrays)
 
     def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
         return self._share_out(self._encode, items)
@@ -56,17 +56,15 @@ class CpuEngine:
             return list(pool.map(lambda item: code(self.threads // workers, *item), items))
 
     def _encode(self, threads: int, y: Tensor, z: Tensor, quality: int) -> Encoded:
-        lanes, groups, indexes, differences, segments, *found = self._model.encode(
+        lanes, groups, indexes, differences, segments, *arrays = self._model.encode(
             _latents(y), _latents(z), quality, threads
         )
         exceptions = torch.from_numpy(indexes), torch.from_numpy(differences)
-        return Coded(lanes, groups, *exceptions, segments), Parameters(
-            *map(torch.from_numpy, found)
-        )
+        return Coded(lanes, groups, *exceptions, segments), _parameters(*arrays)
 
     def _decode(self, threads: int, coded: Coded, height: int, width: int, quality: int) -> Decoded:
         indexes, differences = coded.exception_indexes, coded.exception_differences
-        y, z, *found = self._model.decode(
+        y, z, *arrays = self._model.decode(
             coded.lanes,
             coded.groups,
             _array(indexes, torch.int64),
@@ -77,7 +75,11 @@ class CpuEngine:
             quality,
             threads,
         )
-        return torch.from_numpy(y), torch.from_numpy(z), Parameters(*map(torch.from_numpy, found))
+        return torch.from_numpy(y), torch.from_numpy(z), _parameters(*arrays)
+
+
+def _parameters(mu: np.ndarray, indexes: np.ndarray, hyper: np.ndarray) -> Parameters:
+    return Parameters(*map(torch.from_numpy, (mu, indexes, hyper)))
 
 
 def _latents(tensor: Tensor) -> np.ndarray:

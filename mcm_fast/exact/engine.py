@@ -31,6 +31,8 @@ class Coded:
     segments: list[bytes]  # for each group: its states, then its words
 
 
+EXCEPTION_BITS = 48  # that each exception takes in a stream
+
 LatentsItem = tuple[Tensor, Tensor, int]  # y, z, quality
 CodedItem = tuple[Coded, int, int, int]  # and y's height and width, quality
 Encoded = tuple[Coded, Parameters]

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from ..limits import QUALITY_STEPS
+from .rans import SYMBOL_BITS
 
 SHIFT = 24  # requantisation: floor((acc * multiplier + bias) / 2^24)
 LIMIT = 127  # activations are -127 .. 127
+ACC_LIMIT, BIAS_LIMIT, PRODUCT_LIMIT = 2**31, 2**48, 2**54  # FORMAT.md, section 3
+FRACTIONS = 16  # mu counts in sixteenths
 ARITHMETIC = b"mcm_fast arithmetic 0\n"
 CONTEXTS = ("context3", "context5", "context7")
 
@@ -45,18 +48,34 @@ class IntegerModel:
         return self.tensors["multiplier"].shape[0]
 
     @property
-    def latent(self) -> int:
-        """M, channels of y."""
-        return self.slices * self.tensors["slice.0.context3.weight"].shape[2]
+    def slice_channels(self) -> int:
+        """C, channels of y in a slice."""
+        return self.tensors["slice.0.context3.weight"].shape[2]
 
     @property
-    def hyper_latent(self) -> int:
-        """Channels of z."""
+    def y_channels(self) -> int:
+        """M, channels of y."""
+        return self.slices * self.slice_channels
+
+    @property
+    def z_channels(self) -> int:
+        """Nz, channels of z."""
         return self.tensors["hyper.0.weight"].shape[1]
 
     @property
-    def hyper_features(self) -> int:
+    def hyper_channels(self) -> int:
+        """F, channels of the hyper-synthesis' features."""
         return self.tensors["hyper.2.weight"].shape[0]
+
+    @property
+    def indexes(self) -> int:
+        """I, how many indexes there are."""
+        return len(self.tensors["tables.shift"])
+
+    @property
+    def y_tables(self) -> int:
+        """How many tables y has; z's come behind them."""
+        return len(self.tensors["tables.minimum"]) - self.levels * self.z_channels
 
     @functools.cached_property
     def id(self) -> bytes:
@@ -83,9 +102,21 @@ class IntegerModel:
             parts.append((a + step.div(QUALITY_STEPS, rounding_mode="floor")).split(sizes))
         return dict(zip(self.layers, zip(*parts, strict=True), strict=True))
 
-    def z_level(self, quality: int) -> int:
-        """The level whose tables z uses: the nearest."""
-        return (2 * quality * (self.levels - 1) + QUALITY_STEPS) // (2 * QUALITY_STEPS)
+    def z_table(self, quality: int) -> int:
+        """The number of the table of z's first channel: z uses the tables of the nearest level."""
+        level = (2 * quality * (self.levels - 1) + QUALITY_STEPS) // (2 * QUALITY_STEPS)
+        return self.y_tables + level * self.z_channels
+
+    def table_of(self, mu: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Each latent's table and the base that its values count from (FORMAT.md, section 4).
+
+        Args:
+            mu, index: integers of one shape. Returns: int64 of that shape.
+        """
+        s = self.tensors["tables.shift"].long()[index.long()]
+        k = (mu.long() + (1 << s >> 1)) >> s
+        first = self.tensors["tables.first"].long()[index.long()]
+        return first + (k & ((FRACTIONS >> s) - 1)), k >> (4 - s)
 
 
 def layer_names(slices: int) -> list[str]:
@@ -108,11 +139,11 @@ def _check_types(tensors: dict[str, Tensor]) -> None:
 
 def _check_shapes(model: IntegerModel) -> None:
     def need(name: str, *shape: int) -> int:
-        found = tuple(model.tensors[name].shape)
-        same = len(found) == len(shape)
-        if not same or any(b not in (-1, a) for a, b in zip(found, shape, strict=True)):
-            raise ValueError(f"{name} has the shape {found}, not {shape} (-1: any)")
-        return found[0]
+        own = tuple(model.tensors[name].shape)
+        same = len(own) == len(shape)
+        if not same or any(b not in (-1, a) for a, b in zip(own, shape, strict=True)):
+            raise ValueError(f"{name} has the shape {own}, not {shape} (-1: any)")
+        return own[0]
 
     a = need("hyper.0.weight", -1, -1, 3, 3)
     b = need("hyper.1.weight", -1, a // 4, 3, 3)
@@ -136,16 +167,17 @@ def _check_shapes(model: IntegerModel) -> None:
 
 
 def _check_bounds(model: IntegerModel) -> None:
-    """No accumulator leaves int32 and no product 2^54, whatever the activations."""
+    """No accumulator leaves int32 and no product 2^54, whatever the activations: FORMAT.md, section
+    3. Twin: `csrc/model.cpp:Model::prove_bounds`."""
     weights = [model.tensors[f"{name}.weight"].long().flatten(1) for name in model.layers]
     largest = torch.cat([weight.abs().sum(1) for weight in weights]) * LIMIT
     bias, multiplier = model.tensors["bias"], model.tensors["multiplier"].long().abs()
-    if largest.max() >= 2**31:
+    if largest.max() >= ACC_LIMIT:
         raise ValueError("an accumulator may leave 32 bits")
     # Interpolation between levels multiplies differences of biases by up to 10000.
-    if int(bias.max()) >= 2**48 or int(bias.min()) <= -(2**48):
+    if int(bias.max()) >= BIAS_LIMIT or int(bias.min()) <= -BIAS_LIMIT:
         raise ValueError("a bias leaves 49 bits")
-    if (largest * multiplier + bias.abs()).max() >= 2**54:  # below 2^62: it cannot wrap
+    if (largest * multiplier + bias.abs()).max() >= PRODUCT_LIMIT:  # below 2^62: it cannot wrap
         raise ValueError("a requantisation may leave 54 bits")
 
 
@@ -163,16 +195,15 @@ def _check_tables(model: IntegerModel) -> None:
     first = torch.zeros(len(cdf), dtype=torch.bool)
     first[start[:-1]] = True
     rising = torch.cat((torch.ones(1, dtype=torch.bool), cdf[1:] > cdf[:-1]))
-    if not torch.where(first, cdf == 0, rising).all() or cdf.max() >= 1 << 14:
+    if not torch.where(first, cdf == 0, rising).all() or cdf.max() >= 1 << SYMBOL_BITS:
         raise ValueError("a table's cumulative frequencies do not rise from 0 to below 2^14")
     shift, begin = tables["tables.shift"], tables["tables.first"]
-    gaussian = count - model.levels * model.hyper_latent
     same = len(tables["tables.minimum"]) == count and len(shift) == len(begin)
     if not same or not 0 < len(shift) <= 256:
         raise ValueError("the tables' indexes have different lengths")
     if shift.min() < 0 or shift.max() > 4 or begin.min() < 0:
         raise ValueError("tables.shift is not within 0..4 or tables.first is negative")
-    if (begin + (16 >> shift)).max() > gaussian:
+    if (begin + (FRACTIONS >> shift)).max() > model.y_tables:
         raise ValueError("tables.first points beyond the tables of y")
     minimum = tables["tables.minimum"]
     if minimum.min() < -(2**15) or (minimum + sizes).max() > 2**15:

@@ -17,7 +17,7 @@ from ..network import distribution
 from ..network.level_affine import STEPS, quantize_rows
 from ..network.model import Network
 from .model import CONTEXTS, SHIFT, IntegerModel
-from .tables import REACH, Table, bin_masses, latent_tables, pack, table_of
+from .tables import REACH, Table, bin_masses, latent_tables, make_table, table_tensors
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def export(network: Network, counts: Tensor | None = None) -> IntegerModel:
     tensors = {f"{name}.weight": weight for name, weight, _, _ in layers}
     tensors["multiplier"] = torch.cat([m for _, _, m, _ in layers], 1).to(torch.int32)
     tensors["bias"] = torch.cat([b for _, _, _, b in layers], 1)
-    tensors |= pack(latent_tables(counts) + _prior_tables(network))
+    tensors |= table_tensors(latent_tables(counts) + _prior_tables(network))
     return IntegerModel(tensors, network.config.slices)
 
 
@@ -104,5 +104,5 @@ def _prior_tables(network: Network) -> list[Table]:
                 return (torch.sigmoid((x[:, None] - m) / s) * w).sum(1)
 
             centre = round(float((m * w).sum()))
-            tables.append(table_of(bin_masses(cdf, centre), centre - REACH))
+            tables.append(make_table(bin_masses(cdf, centre), centre - REACH))
     return tables

@@ -1,6 +1,7 @@
 """The range coder of the reference: FORMAT.md, section 6, in Python integers.
 
-Twins: `csrc/rans.h`. States lie in 2^16 .. 2^32 - 1; words have 16 bits.
+Twins: `csrc/rans.h` (the formulas under the same names, and why they are so) and `csrc/coder.h`
+(`Writer`, `Reader`). States lie in 2^16 .. 2^32 - 1; words have 16 bits.
 """
 
 from __future__ import annotations
@@ -9,19 +10,56 @@ import struct
 
 from ..errors import BitstreamError
 
-LOWER = 1 << 16
+SYMBOL_BITS = 14
 RAW_BITS = 16
+INITIAL_STATE = 1 << 16
+MAX_LANES = 32  # of a group
+MAX_GROUPS = 32
 
 
-class Encoder:
+def rans_slot(x: int, bits: int) -> int:
+    return x & ((1 << bits) - 1)
+
+
+def rans_get(x: int, start: int, frequency: int, bits: int) -> int:
+    return frequency * (x >> bits) + rans_slot(x, bits) - start
+
+
+def rans_wants_word(x: int) -> bool:
+    return x < INITIAL_STATE
+
+
+def rans_refill(x: int, word: int) -> int:
+    return x << 16 | word
+
+
+def rans_overflows(x: int, frequency: int, bits: int) -> bool:
+    return x >> (32 - bits) >= frequency
+
+
+def rans_put(x: int, start: int, frequency: int, bits: int) -> int:
+    return (x // frequency << bits) + x % frequency + start
+
+
+def lanes_for(size: int) -> int:
+    """Lanes of all groups for a stream that takes `size` bytes with 32 of them."""
+    lanes = 1
+    while lanes < MAX_LANES and 400 * 2 * lanes <= size:
+        lanes *= 2
+    while MAX_LANES <= lanes < MAX_LANES * MAX_GROUPS and 800 * 2 * lanes <= size:
+        lanes *= 2
+    return lanes
+
+
+class Writer:
     """Collects (start, frequency, bits) in the order of decoding; codes them backwards."""
 
     def __init__(self) -> None:
         self.visits: list[list[tuple[int, int, int]]] = []
 
-    def put(self, start: int, frequency: int, bits: int) -> None:
+    def put(self, start: int, frequency: int) -> None:
         """A symbol: takes the next visit number."""
-        self.visits.append([(start, frequency, bits)])
+        self.visits.append([(start, frequency, SYMBOL_BITS)])
 
     def put_raw(self, value: int) -> None:
         """16 raw bits that follow the last symbol in its lane."""
@@ -29,40 +67,34 @@ class Encoder:
 
     def finish(self) -> tuple[int, int, list[bytes]]:
         """Lanes, groups and the groups' segments; the size of a first pass picks the lanes."""
-        segments = self.code(32, 1)
+        segments = self.segments(MAX_LANES, 1)
         total = lanes_for(len(segments[0]))
-        lanes, groups = min(total, 32), max(1, total // 32)
-        return lanes, groups, segments if total == 32 else self.code(lanes, groups)
+        if total == MAX_LANES:
+            return MAX_LANES, 1, segments
+        lanes = min(total, MAX_LANES)
+        return lanes, total // lanes, self.segments(lanes, total // lanes)
 
-    def code(self, lanes: int, groups: int) -> list[bytes]:
-        states = [LOWER] * (lanes * groups)
+    def segments(self, lanes: int, groups: int) -> list[bytes]:
+        states = [INITIAL_STATE] * (lanes * groups)
         words: list[list[int]] = [[] for _ in range(groups)]
         for visit in range(len(self.visits) - 1, -1, -1):
             lane = visit % (lanes * groups)
             for start, frequency, bits in reversed(self.visits[visit]):
                 x = states[lane]
-                if x >= frequency << (32 - bits):
+                if rans_overflows(x, frequency, bits):
                     words[lane // lanes].append(x & 0xFFFF)
                     x >>= 16
-                states[lane] = (x // frequency << bits) + x % frequency + start
+                states[lane] = rans_put(x, start, frequency, bits)
         return [
             struct.pack(f"<{lanes}I{len(w)}H", *states[g * lanes : (g + 1) * lanes], *reversed(w))
             for g, w in enumerate(words)
         ]
 
 
-def lanes_for(size: int) -> int:
-    """Lanes in all for a stream that takes `size` bytes with 32 lanes."""
-    lanes = 1
-    while lanes < 1024 and (400 if lanes < 32 else 800) * 2 * lanes <= size:
-        lanes *= 2
-    return lanes
-
-
-class Decoder:
+class Reader:
     """Reads symbols in the order of visits. Raises BitstreamError on damage."""
 
-    def __init__(self, lanes: int, groups: int, segments: list[bytes]):
+    def __init__(self, segments: list[bytes], lanes: int, groups: int):
         self.lanes, self.total, self.visit = lanes, lanes * groups, 0
         self.states: list[int] = []
         self.words: list[list[int]] = []
@@ -80,30 +112,29 @@ class Decoder:
         """The next symbol under cumulative frequencies that end with 2^14."""
         self.lane = self.visit % self.total
         self.visit += 1
-        slot = self.states[self.lane] & ((1 << 14) - 1)
+        slot = rans_slot(self.states[self.lane], SYMBOL_BITS)
         entry = 0
         while cdf[entry + 1] <= slot:
             entry += 1
-        self._advance(cdf[entry], cdf[entry + 1] - cdf[entry], 14)
+        self._advance(cdf[entry], cdf[entry + 1] - cdf[entry], SYMBOL_BITS)
         return entry
 
     def get_raw(self) -> int:
         """The 16 raw bits after the last symbol, as a signed integer."""
-        value = self.states[self.lane] & 0xFFFF
+        value = rans_slot(self.states[self.lane], RAW_BITS)
         self._advance(value, 1, RAW_BITS)
         return value - 0x10000 if value & 0x8000 else value
 
     def _advance(self, start: int, frequency: int, bits: int) -> None:
-        x = self.states[self.lane]
-        x = frequency * (x >> bits) + (x & ((1 << bits) - 1)) - start
-        if x < LOWER:
+        x = rans_get(self.states[self.lane], start, frequency, bits)
+        if rans_wants_word(x):
             words = self.words[self.lane // self.lanes]
             if not words:
                 raise BitstreamError("a segment ends before its symbols do")
-            x = x << 16 | words.pop()
+            x = rans_refill(x, words.pop())
         self.states[self.lane] = x
 
     def finish(self) -> None:
         """All words read and every state back where the encoder began?"""
-        if any(self.words) or any(state != LOWER for state in self.states):
+        if any(self.words) or any(state != INITIAL_STATE for state in self.states):
             raise BitstreamError("the coder's final states are wrong")

@@ -2,7 +2,8 @@
 
 Slow and obvious. Products and sums in float64, which holds these integers exactly (the model's
 bound keeps every sum below 2^31, and torch's int8 arithmetic wraps); the rest in int64. FORMAT.md
-has the formulas; `csrc/` and `kernels/` hold the twins under the same names.
+has the formulas; `csrc/` and `kernels/` hold the twins under the same names (CONTRIBUTING.md,
+"Twins").
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import BitstreamError, caught
-from .engine import Coded, CodedItem, Decoded, Encoded, LatentsItem, Parameters
+from .engine import (
+    EXCEPTION_BITS,
+    Coded,
+    CodedItem,
+    Decoded,
+    Encoded,
+    LatentsItem,
+    Parameters,
+)
 from .model import CONTEXTS, LIMIT, SHIFT, IntegerModel
-from .rans import Decoder, Encoder
+from .rans import RAW_BITS, SYMBOL_BITS, Reader, Writer
 from .wavefront import wavefront
 
-Layers = dict[str, tuple[Tensor, Tensor, Tensor]]  # weight [O, inputs], multiplier, bias [O]
+Layer = tuple[Tensor, Tensor, Tensor]  # weight float64 [O, inputs], multiplier, bias int64 [O]
+Layers = dict[str, Layer]
 
 
 def requantize(acc: Tensor, multiplier: Tensor, bias: Tensor) -> Tensor:
@@ -34,20 +44,26 @@ def activate(v: Tensor) -> Tensor:
     return torch.maximum(v, (v + 2) >> 2).clamp(-LIMIT, LIMIT)
 
 
+def dense(layer: Layer, inputs: Tensor) -> Tensor:
+    """v (int64 [O, ...]) of a layer for its inputs at one position [inputs], or at many
+    [inputs, positions]."""
+    weight, multiplier, bias = layer
+    return requantize((weight @ inputs.double()).long(), multiplier, bias)
+
+
 def hyper_synthesis(layers: Layers, z: Tensor, height: int, width: int) -> Tensor:
     """z [Nz, hz, wz] -> features int64 [F, height, width]."""
     x = z.long().clamp(-LIMIT, LIMIT)
     for name in ("hyper.0", "hyper.1", "hyper.2"):
-        weight, multiplier, bias = layers[name]
-        acc = (weight @ _patches3x3(x)).long().view(-1, *x.shape[1:])
-        x = activate(requantize(acc, multiplier, bias))
+        v = dense(layers[name], _patches3x3(x))
+        x = activate(v).view(-1, *x.shape[1:])
         if name != "hyper.2":
             x = F.pixel_shuffle(x, 2)
     return x[:, :height, :width]
 
 
 def _patches3x3(x: Tensor) -> Tensor:
-    """[C, h, w] -> its 3x3 neighbourhoods, edges replicated: float64 [9 C, h w]."""
+    """[channels, h, w] -> its 3x3 neighbourhoods, edges replicated: float64 [9 channels, h w]."""
     height, width = x.shape[1:]
     rows = torch.arange(-1, height + 1).clamp(0, height - 1)
     columns = torch.arange(-1, width + 1).clamp(0, width - 1)
@@ -63,7 +79,7 @@ class _Planes:
     def set(self, channels: slice, row: int, column: int, values: Tensor) -> None:
         self.y[channels, row + 3, column + 3] = values.clamp(-LIMIT, LIMIT)
 
-    def taps(self, channels: slice, row: int, column: int, radius: int) -> Tensor:
+    def window(self, channels: slice, row: int, column: int, radius: int) -> Tensor:
         """[taps of the full (2 radius + 1)^2 window in raster order, channels]."""
         rows = slice(row + 3 - radius, row + 4 + radius)
         columns = slice(column + 3 - radius, column + 4 + radius)
@@ -78,71 +94,59 @@ def context_parameters(
     own, before = slice(k * channels, (k + 1) * channels), slice(0, k * channels)
     inputs = {}
     for part, radius, count in zip(CONTEXTS, (1, 2, 3), (4, 12, 24), strict=True):
-        inputs[part] = planes.taps(own, row, column, radius)[:count]
+        inputs[part] = planes.window(own, row, column, radius)[:count]
     if k:
-        inputs["previous"] = planes.taps(before, row, column, 1)
+        inputs["previous"] = planes.window(before, row, column, 1)
     features = [hyper[:, row, column]]
     for part, values in inputs.items():
-        features.append(activate(_dense(layers[f"slice.{k}.{part}"], values)))
-    hidden = activate(_dense(layers[f"slice.{k}.hidden"], torch.cat(features)))
-    return _dense(layers[f"slice.{k}.head"], hidden)
-
-
-def _dense(layer: tuple[Tensor, Tensor, Tensor], values: Tensor) -> Tensor:
-    weight, multiplier, bias = layer
-    return requantize((weight @ values.flatten().double()).long(), multiplier, bias)
+        features.append(activate(dense(layers[f"slice.{k}.{part}"], values.flatten())))
+    hidden = activate(dense(layers[f"slice.{k}.hidden"], torch.cat(features)))
+    return dense(layers[f"slice.{k}.head"], hidden)
 
 
 class Tables:
-    """The CDF tables as Python lists, and section 4's way from (mu, index) to one."""
+    """The CDF tables as Python lists."""
 
     def __init__(self, model: IntegerModel):
         cdf, start = (model.tensors[f"tables.{name}"].tolist() for name in ("cdf", "start"))
-        self.cdf = [cdf[a:b] + [1 << 14] for a, b in zip(start, start[1:], strict=False)]
+        pairs = zip(start, start[1:], strict=False)
+        self.cdf = [cdf[a:b] + [1 << SYMBOL_BITS] for a, b in pairs]
         self.minimum = model.tensors["tables.minimum"].tolist()
-        self.shift = model.tensors["tables.shift"].tolist()
-        self.first = model.tensors["tables.first"].tolist()
-
-    def table_of(self, mu: int, index: int) -> tuple[int, int]:
-        """The table's number and the base its values count from."""
-        s = self.shift[index]
-        k = (mu + (1 << s >> 1)) >> s
-        return self.first[index] + (k & ((16 >> s) - 1)), k >> (4 - s)
 
     def certain(self, table: int) -> bool:
         return len(self.cdf[table]) == 3
 
 
-def _wrap(value: int) -> int:
+def wrap(value: int) -> int:
     """Modulo 2^16 into int16."""
     return (value + 2**15) % 2**16 - 2**15
 
 
-class _Writer:
+class _LatentWriter:
     """Knows the latents; sends them to the coder or, where certain, to the exceptions."""
 
     def __init__(self, tables: Tables, latents: list[int]):
         self.tables, self.latents = tables, latents
-        self.coder, self.bits = Encoder(), 0.0
+        self.coder, self.bits = Writer(), 0.0
         self.exceptions: list[tuple[int, int]] = []
 
     def latent(self, position: int, table: int, base: int) -> int:
         value, cdf = self.latents[position], self.tables.cdf[table]
         minimum = base + self.tables.minimum[table]
         if self.tables.certain(table):
-            difference = _wrap(value - minimum)
+            difference = wrap(value - minimum)
             if difference:
                 self.exceptions.append((position, difference))
-                self.bits += 48
+                self.bits += EXCEPTION_BITS
             return value
         inside = minimum <= value <= minimum + len(cdf) - 3
         entry = value - minimum if inside else len(cdf) - 2
         frequency = cdf[entry + 1] - cdf[entry]
-        self.coder.put(cdf[entry], frequency, 14)
-        self.bits += 14 - math.log2(frequency)
+        self.coder.put(cdf[entry], frequency)
+        self.bits += SYMBOL_BITS - math.log2(frequency)
         if not inside:
             self.coder.put_raw(value)
-            self.bits += 16
+            self.bits += RAW_BITS
         return value
 
     def finish(self) -> Coded:
@@ -151,11 +155,12 @@ class _Writer:
         return Coded(lanes, groups, exceptions[:, 0], exceptions[:, 1].to(torch.int16), segments)
 
 
-class _Reader:
-    """The mirror of `_Writer`."""
+class _LatentReader:
+    """The mirror of `_LatentWriter`."""
 
     def __init__(self, tables: Tables, coded: Coded, size: int):
-        self.tables, self.coder = tables, Decoder(coded.lanes, coded.groups, coded.segments)
+        self.tables = tables
+        self.coder = Reader(coded.segments, coded.lanes, coded.groups)
         indexes = coded.exception_indexes.tolist()
         differences = coded.exception_differences.tolist()
         self.exceptions = dict(zip(indexes, differences, strict=True))
@@ -167,9 +172,9 @@ class _Reader:
         cdf = self.tables.cdf[table]
         minimum = base + self.tables.minimum[table]
         if self.tables.certain(table):
-            return _wrap(minimum + self.exceptions.pop(position, 0))
+            return wrap(minimum + self.exceptions.pop(position, 0))
         entry = self.coder.get(cdf)
-        return _wrap(minimum + entry) if entry < len(cdf) - 2 else self.coder.get_raw()
+        return wrap(minimum + entry) if entry < len(cdf) - 2 else self.coder.get_raw()
 
     def finish(self) -> None:
         if self.exceptions:
@@ -202,47 +207,45 @@ class ReferenceEngine:
         return writer.finish(), parameters
 
     def _decode(self, coded: Coded, height: int, width: int, quality: int) -> Decoded:
-        z_size = self.model.hyper_latent * -(-height // 4) * -(-width // 4)
-        reader = _Reader(self.tables, coded, z_size + self.model.latent * height * width)
+        z_size = self.model.z_channels * -(-height // 4) * -(-width // 4)
+        reader = _LatentReader(self.tables, coded, z_size + self.model.y_channels * height * width)
         y, z, parameters = self._visit(reader, height, width, quality)
         reader.finish()
         return y, z, parameters
 
-    def _write(self, y: Tensor, z: Tensor, quality: int) -> tuple[_Writer, Parameters]:
-        writer = _Writer(self.tables, z.flatten().tolist() + y.flatten().tolist())
+    def _write(self, y: Tensor, z: Tensor, quality: int) -> tuple[_LatentWriter, Parameters]:
+        writer = _LatentWriter(self.tables, z.flatten().tolist() + y.flatten().tolist())
         return writer, self._visit(writer, *y.shape[1:], quality)[2]
 
     def _visit(
-        self, source: _Writer | _Reader, height: int, width: int, quality: int
+        self, source: _LatentWriter | _LatentReader, height: int, width: int, quality: int
     ) -> tuple[Tensor, Tensor, Parameters]:
         """Every latent in order: its parameters from those before it, its value from `source`."""
         model, affine = self.model, self.model.affine_at(quality)
         layers = {name: (weight, *affine[name]) for name, weight in self.weights.items()}
         z = self._visit_z(source, -(-height // 4), -(-width // 4), quality)
         hyper = hyper_synthesis(layers, z, height, width)
-        planes, channels = _Planes(model.latent, height, width), model.latent // model.slices
-        y, mu, indexes = (torch.zeros(model.latent, height, width).long() for _ in range(3))
+        planes, channels = _Planes(model.y_channels, height, width), model.slice_channels
+        y, mu, indexes = (torch.zeros(model.y_channels, height, width).long() for _ in range(3))
         for step in wavefront(height, width, model.slices):
             for k, row, column in step:
                 here = slice(k * channels, (k + 1) * channels), row, column
                 head = context_parameters(layers, planes, hyper, k, row, column)
                 mu[here] = head[:channels].clamp(-(2**15), 2**15 - 1)
-                indexes[here] = head[channels:].clamp(0, len(self.tables.shift) - 1)
+                indexes[here] = head[channels:].clamp(0, model.indexes - 1)
                 at = z.numel() + (k * channels * height + row) * width + column
-                pairs = zip(mu[here].tolist(), indexes[here].tolist(), strict=True)
-                y[here] = torch.tensor(
-                    [
-                        source.latent(at + c * height * width, *self.tables.table_of(m, i))
-                        for c, (m, i) in enumerate(pairs)
-                    ]
-                )
+                table, base = model.table_of(mu[here], indexes[here])
+                pairs = enumerate(zip(table.tolist(), base.tolist(), strict=True))
+                values = [source.latent(at + c * height * width, *pair) for c, pair in pairs]
+                y[here] = torch.tensor(values)
                 planes.set(*here, y[here])
-        found = Parameters(mu.to(torch.int16), indexes.to(torch.uint8), hyper.to(torch.int8))
-        return y.to(torch.int16), z, found
+        parameters = mu.to(torch.int16), indexes.to(torch.uint8), hyper.to(torch.int8)
+        return y.to(torch.int16), z, Parameters(*parameters)
 
-    def _visit_z(self, source: _Writer | _Reader, height: int, width: int, quality: int) -> Tensor:
-        channels, level = self.model.hyper_latent, self.model.z_level(quality)
-        first = len(self.tables.cdf) - (self.model.levels - level) * channels
+    def _visit_z(
+        self, source: _LatentWriter | _LatentReader, height: int, width: int, quality: int
+    ) -> Tensor:
+        channels, first = self.model.z_channels, self.model.z_table(quality)
         values = [
             source.latent(position, first + position // (height * width), 0)
             for position in range(channels * height * width)

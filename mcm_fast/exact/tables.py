@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ..network import distribution
+from .rans import SYMBOL_BITS
 
-TOTAL = 1 << 14
+TOTAL = 1 << SYMBOL_BITS
 REACH = 400  # a table holds symbols within this distance of its centre
 # Below this a symbol is cheaper as an escape: its place would cost every other symbol 1 / 2^14.
 _RARE = 2.0**-17
@@ -37,7 +38,7 @@ def frequencies(mass: Tensor) -> Tensor:
     return frequency
 
 
-def table_of(mass: Tensor, first: int) -> Table:
+def make_table(mass: Tensor, first: int) -> Table:
     """Probabilities of the symbols first, first + 1, ... -> their table, without the rare ones."""
     kept = (mass > _RARE).nonzero().flatten()
     low, high = int(kept[0]), int(kept[-1]) + 1
@@ -65,7 +66,7 @@ def latent_tables(counts: Tensor | None = None) -> list[Table]:
             if counts is not None:
                 seen = counts[len(tables)].double()
                 mass = (seen + _PRIOR_COUNT * mass) / (seen.sum() + _PRIOR_COUNT)
-            tables.append(table_of(mass, -REACH))
+            tables.append(make_table(mass, -REACH))
     return tables
 
 
@@ -83,11 +84,7 @@ def _shifts() -> list[int]:
     return distribution.mu_shift(ladder).int().tolist()
 
 
-def _gaussian_cdf(mean: float, sigma: float) -> Callable[[Tensor], Tensor]:
-    return lambda x: 0.5 * torch.erfc((mean - x) / sigma * 0.5**0.5)
-
-
-def pack(tables: list[Table]) -> dict[str, Tensor]:
+def table_tensors(tables: list[Table]) -> dict[str, Tensor]:
     """The tables as the tensors of FORMAT.md, section 2, with the Gaussian ladder's index."""
     sizes = torch.tensor([0] + [len(cdf) for _, cdf in tables])
     counts = torch.tensor([distribution.MU_STEPS >> s for s in _shifts()])

@@ -13,21 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-ROW, SLICE = 4, 6
+ROW_STEP, SLICE_STEP = 4, 6
 
 
-def steps(height: int, width: int, slices: int) -> int:
+def wavefront_steps(height: int, width: int, slices: int) -> int:
     """How many values t takes."""
-    return width - 1 + ROW * (height - 1) + SLICE * (slices - 1) + 1
+    return width + ROW_STEP * (height - 1) + SLICE_STEP * (slices - 1)
 
 
 def wavefront(height: int, width: int, slices: int) -> Iterator[list[tuple[int, int, int]]]:
     """For each t the (slice, row, column) of that step, by slice, then row."""
-    for t in range(steps(height, width, slices)):
+    for t in range(wavefront_steps(height, width, slices)):
         step = []
         for k in range(slices):
             for row in range(height):
-                column = t - SLICE * k - ROW * row
+                column = t - SLICE_STEP * k - ROW_STEP * row
                 if 0 <= column < width:
                     step.append((k, row, column))
         yield step

@@ -51,7 +51,7 @@ def main() -> None:
     for name, (width, height, transposed, quality, spread) in STREAMS.items():
         rows, columns = (width, height) if transposed else (height, width)
         h, w = -(-rows // 16), -(-columns // 16)
-        shapes = (model.latent, h, w), (model.hyper_latent, -(-h // 4), -(-w // 4))
+        shapes = (model.y_channels, h, w), (model.z_channels, -(-h // 4), -(-w // 4))
         y, z = (
             (spread * torch.randn(shape, generator=generator)).clamp(-32768, 32767).short()
             for shape in shapes

@@ -1,4 +1,4 @@
-"""Some images that go through the CUDA engine together, one behind the other in its memory."""
+"""A batch of images: sizes and offsets in the CUDA engine's arrays."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from torch import Tensor
 
 from ...limits import QUALITY_STEPS
 from ..model import IntegerModel
-from ..wavefront import ROW, steps
+from ..wavefront import ROW_STEP, wavefront_steps
 
 IMAGES = 64  # of a batch, at most
 POSITIONS = 2**18  # of all its images together, unless there is one only
-GROUPS, STATES = 32, 1024  # of an image, at most (csrc/warp/launchers.h)
 LARGEST = 2**31 - 1  # entries of any array of one image: kernels count in int32
 
 Size = tuple[int, int, int]  # of an image: y's height and width, quality
@@ -40,24 +39,24 @@ class Batch:
         height, width, quality = _columns(sizes, places or len(sizes))
         area, z_area = height * width, _quarter(height) * _quarter(width)
         self.sizes, self.area, self.z_area = sizes, area, z_area
-        self.channels, self.z_channels = model.latent, model.hyper_latent
+        self.channels, self.z_channels = model.y_channels, model.z_channels
         self.positions, self.z_positions = int(area.sum()), int(z_area.sum())
         self.largest, self.z_largest = int(area.max(initial=0)), int(z_area.max(initial=0))
-        self.latents = z_area * model.hyper_latent + area * model.latent
-        levels = [model.z_level(q) for q in quality.tolist()]
+        self.latents = z_area * model.z_channels + area * model.y_channels
+        z_tables = [model.z_table(q) - model.y_tables for q in quality.tolist()]
         begin, z_begin = starts(area)[:-1], starts(z_area)[:-1]
         self.arrays = {
             "height": height.astype(np.int32),
             "width": width.astype(np.int32),
             "quality": quality.astype(np.int32),
-            "z_table": np.array(levels, np.int32) * model.hyper_latent,
+            "z_table": np.array(z_tables, np.int32),
             "begin": begin,
             "z_begin": z_begin,
-            "y_at": begin * model.latent,
-            "z_at": z_begin * model.hyper_latent,
+            "y_at": begin * model.y_channels,
+            "z_at": z_begin * model.z_channels,
         }
-        self.steps = max((steps(h, w, model.slices) for h, w, _ in sizes), default=0)
-        self.widest = max((min(h, -(-w // ROW)) for h, w, _ in sizes), default=0)
+        self.steps = max((wavefront_steps(h, w, model.slices) for h, w, _ in sizes), default=0)
+        self.widest = max((min(h, -(-w // ROW_STEP)) for h, w, _ in sizes), default=0)
 
     def planar(self, values: Tensor) -> list[Tensor]:
         """[positions, channels] -> of each image [channels, height, width], in the same memory."""
@@ -79,7 +78,7 @@ def check_size(model: IntegerModel, height: int, width: int, quality: int) -> No
         raise ValueError(f"no image: {height} x {width} latents of quality {quality}")
     # The hyper-synthesis' layers have whole blocks of 4 x 4 positions, and up to 4 A outputs.
     widest = max(len(model.tensors[f"hyper.{i}.weight"]) for i in range(3))
-    if _quarter(height) * _quarter(width) * 16 * max(widest, model.latent) > LARGEST:
+    if _quarter(height) * _quarter(width) * 16 * max(widest, model.y_channels) > LARGEST:
         raise ValueError(f"{height} x {width} positions are too many for the engine 'cuda'")
 
 

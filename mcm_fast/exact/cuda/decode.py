@@ -18,7 +18,8 @@ from torch import Tensor
 from ...errors import BitstreamError, caught
 from ..engine import Coded, CodedItem, Decoded, Parameters
 from ..model import IntegerModel
-from .batch import GROUPS, STATES, Batch, check_size, starts
+from ..rans import MAX_GROUPS, MAX_LANES
+from .batch import Batch, check_size, starts
 from .device import launch, send, sent_size
 from .launch import CONTEXT_STEP
 from .layers import Arrays, Layers
@@ -46,8 +47,8 @@ class Decoder:
         """`Engine.decode`."""
         errors = [caught(_check, self.model, *item) for item in items]
         good = [item for item, error in zip(items, errors, strict=True) if error is None]
-        found = iter(self._decode(good) if good else ())
-        return [next(found) if error is None else error for error in errors]
+        decoded = iter(self._decode(good) if good else ())
+        return [next(decoded) if error is None else error for error in errors]
 
     def _decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
         sizes = [size for _, *size in items]
@@ -82,12 +83,12 @@ class Wavefront:
     def __init__(self, decoder: Decoder, images: int, tiles: int, positions: int, size: int):
         model, self.layers = decoder.model, decoder.layers
         self.device, empty = self.layers.device, self.layers.empty
-        self.z_channels, self.room = model.hyper_latent, (positions, size)
+        self.z_channels, self.room = model.z_channels, (positions, size)
         capacity = self.layers.step_capacity(tiles)
         self.arrays = self.layers.fields(positions)
         self.picks = self.layers.picks(images * capacity)
         self.affine = self.layers.affine(images)
-        latents = positions * (model.latent + model.hyper_latent)
+        latents = positions * (model.y_channels + model.z_channels)
         self.differences = empty(latents, dtype=torch.int16)
         self.memory = empty(size, dtype=torch.uint8)
         self.on = send(arrays_of(Batch(model, [], images), []), self.device, self.memory)
@@ -95,14 +96,14 @@ class Wavefront:
         self.fields = {
             "images": images,
             "slices": model.slices,
-            "slice_channels": model.latent // model.slices,
-            "z_channels": model.hyper_latent,
+            "slice_channels": model.slice_channels,
+            "z_channels": model.z_channels,
             "capacity": capacity,
             **decoder.tables,
             **self.on,
             **self.coder,
-            "states": empty(images, STATES),
-            "cursor": empty(images, GROUPS),
+            "states": empty(images, MAX_LANES * MAX_GROUPS),
+            "cursor": empty(images, MAX_GROUPS),
             **dict(zip(("tables", "bases", "places"), self.picks, strict=True)),
             "y": self.arrays[0],
             "z": 0,
@@ -127,7 +128,7 @@ class Wavefront:
         self.layers.hyper_synthesis(z, batch, on, self.affine, self.arrays[1])
         self._advance(batch.steps)
         launch(self.device, "finish", fields)
-        return self._found(batch, z)
+        return self._results(batch, z)
 
     def _advance(self, steps: int) -> None:
         """At least so many steps of every image."""
@@ -146,13 +147,13 @@ class Wavefront:
         """What is known -> tables and bases of the next latents."""
         self.layers.context_step(self.arrays, self.picks, self.on, self.coder["t"], self.affine)
 
-    def _found(self, batch: Batch, z: Tensor) -> list[Decoded | BitstreamError]:
+    def _results(self, batch: Batch, z: Tensor) -> list[Decoded | BitstreamError]:
         """Copies of what was decoded, or what is wrong with it. Waits."""
         fields = [t[: batch.positions].clone() for t in self.arrays]
         y, hyper, mu, indexes = map(batch.planar, fields)
         errors = self.coder["error"].tolist()
-        said = map(Parameters, mu, indexes, hyper)
-        rows = zip(errors, y, batch.planar_z(z), said, strict=False)
+        parameters = map(Parameters, mu, indexes, hyper)
+        rows = zip(errors, y, batch.planar_z(z), parameters, strict=False)
         return [_error(bits) if bits else tuple(decoded) for bits, *decoded in rows]
 
 
@@ -174,14 +175,14 @@ def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
     """What is sent to the device. Only the sizes of the last three depend on the images."""
     places = len(batch.area)
     lanes, groups, exceptions = np.zeros((3, places), np.int32)
-    sizes = np.zeros((places, GROUPS), np.int32)  # of segments, in words of 16 bits
-    for b, one in enumerate(coded):
-        lanes[b], groups[b], exceptions[b] = one.lanes, one.groups, len(one.exception_indexes)
-        sizes[b, : one.groups] = [len(segment) // 2 for segment in one.segments]
-    words = b"".join(segment for one in coded for segment in one.segments)
+    sizes = np.zeros((places, MAX_GROUPS), np.int32)  # of segments, in words of 16 bits
+    for b, image in enumerate(coded):
+        lanes[b], groups[b], exceptions[b] = image.lanes, image.groups, len(image.exception_indexes)
+        sizes[b, : image.groups] = [len(segment) // 2 for segment in image.segments]
+    words = b"".join(segment for image in coded for segment in image.segments)
     at = starts(batch.latents * (exceptions > 0))[:-1]
-    indexes = [_places(batch, b, one.exception_indexes) + at[b] for b, one in enumerate(coded)]
-    differences = [one.exception_differences.numpy() for one in coded]
+    indexes = [_places(batch, b, image.exception_indexes) + at[b] for b, image in enumerate(coded)]
+    differences = [image.exception_differences.numpy() for image in coded]
     return {
         **batch.arrays,
         "lanes": lanes,
@@ -212,11 +213,11 @@ def _check(model: IntegerModel, coded: Coded, height: int, width: int, quality: 
         check_size(model, height, width, quality)
     except ValueError as error:
         raise BitstreamError(str(error)) from None
-    if len(coded.segments) != coded.groups or not 1 <= coded.groups <= GROUPS:
+    if len(coded.segments) != coded.groups or not 1 <= coded.groups <= MAX_GROUPS:
         raise BitstreamError(f"{len(coded.segments)} segments for {coded.groups} groups")
     if any(len(segment) % 2 for segment in coded.segments):
         raise BitstreamError("a segment ends within a word")
-    size = model.latent * height * width + model.hyper_latent * -(-height // 4) * -(-width // 4)
+    size = model.y_channels * height * width + model.z_channels * -(-height // 4) * -(-width // 4)
     indexes = coded.exception_indexes
     edges = torch.cat((indexes.new_tensor([-1]), indexes, indexes.new_tensor([size])))
     if (edges.diff() <= 0).any() or not coded.exception_differences.all():

@@ -34,8 +34,8 @@ def launch(device: torch.device, name: str, fields: Mapping[str, int | Tensor]) 
     fields: those of the launcher's struct, tensors for arrays; others are not looked at.
     """
     module = launchers(device)
-    structs = {"encode": module.ENCODING, "encode_array": module.ARRAY}
-    structs["decode_array"] = module.ARRAY
+    structs = {"encode": module.ENCODING, "encode_symbols": module.SYMBOLS}
+    structs["decode_symbols"] = module.SYMBOLS
     values = [fields[field] for field in structs.get(name, module.DECODING)]
     pointers = [value.data_ptr() if isinstance(value, Tensor) else value for value in values]
     stream = torch.cuda.current_stream().cuda_stream if device.type == "cuda" else 0
@@ -54,7 +54,7 @@ def send(
 
     memory: uint8, where they go, each behind those before it. New if not given.
     """
-    size, at, found = sent_size(arrays), 0, {}
+    size, at, sent = sent_size(arrays), 0, {}
     host = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
     if memory is None:
         memory = torch.empty(size, dtype=torch.uint8, device=device)
@@ -62,10 +62,10 @@ def send(
         here = slice(at, at + array.nbytes)
         host.numpy()[here] = np.frombuffer(array.tobytes(), np.uint8)
         dtype = torch.from_numpy(np.empty(0, array.dtype)).dtype
-        found[name] = memory[here].view(dtype).view(array.shape)
+        sent[name] = memory[here].view(dtype).view(array.shape)
         at += sent_size({name: array})
     memory[:size].copy_(host, non_blocking=True)
-    return found
+    return sent
 
 
 def bring(tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..engine import Coded, Encoded, LatentsItem, Parameters
+from ..engine import EXCEPTION_BITS, Coded, Encoded, LatentsItem, Parameters
 from ..model import IntegerModel
-from .batch import GROUPS, STATES, Batch, starts
+from ..rans import MAX_GROUPS, MAX_LANES, RAW_BITS, SYMBOL_BITS
+from .batch import Batch, starts
 from .device import bring, launch, launchers, send
 from .layers import Arrays, Layers
 
@@ -47,12 +48,12 @@ class Encoder:
         pairs = zip(indexes.split(counts), differences.split(counts), strict=True)
         rows = zip(lanes, groups, pairs, segments, parameters, strict=True)
         return [
-            (Coded(lanes, groups, *_sorted(*pair), parts), said)
-            for lanes, groups, pair, parts, said in rows
+            (Coded(lanes, groups, *_sorted(*pair), parts), parameters)
+            for lanes, groups, pair, parts, parameters in rows
         ]
 
     def code(self, items: Sequence[LatentsItem]) -> tuple[Arrays, list[Parameters]]:
-        """The fields of the struct Encoding (csrc/warp/launchers.h), and what was said of y."""
+        """The fields of the struct Encoding (csrc/warp/launchers.h), and y's parameters."""
         batch = self._batch(items)
         at = starts(batch.latents)
         tile_at = starts(-(-batch.latents // launchers(self.device).TILE))
@@ -62,8 +63,8 @@ class Encoder:
         (y, z, *picks), parameters = self._context(batch, on, items)
         coding = {
             "images": len(items),
-            "y_channels": self.model.latent,
-            "z_channels": self.model.hyper_latent,
+            "y_channels": self.model.y_channels,
+            "z_channels": self.model.z_channels,
             "tiles": int(tile_at[-1]),
             **self.tables,
             **on,
@@ -76,13 +77,13 @@ class Encoder:
         return coding, parameters
 
     def cost(self, item: LatentsItem) -> float:
-        """`Engine.cost`. A visit is one word, as csrc/warp/segments.h says."""
+        """`Engine.cost`. A visit is one word, as csrc/rans.h says."""
         coding, _ = self.code([item])
         count, exceptions = bring([coding["visit_count"], coding["exceptions"]])
         visits = coding["visits"][: int(count)].long()
-        frequency, escapes = (visits >> 14 & 0x3FFF) + 1, visits < 0
-        bits = 14 - frequency.double().log2() + 16 * escapes
-        return float(bits.sum()) + 48 * int(exceptions)
+        frequency, escapes = visits >> 16 & ((1 << SYMBOL_BITS) - 1), visits < 0
+        bits = SYMBOL_BITS - frequency.double().log2() + RAW_BITS * escapes
+        return float(bits.sum()) + EXCEPTION_BITS * int(exceptions)
 
     def _batch(self, items: Sequence[LatentsItem]) -> Batch:
         return Batch(self.model, [(*y.shape[1:], quality) for y, _, quality in items])
@@ -90,23 +91,24 @@ class Encoder:
     def _context(
         self, batch: Batch, on: Arrays, items: Sequence[LatentsItem]
     ) -> tuple[tuple[Tensor, ...], list[Parameters]]:
-        """y, z, tables, bases and places of all images; what was said of each."""
+        """y, z, tables, bases and places of all images; the parameters of each."""
         layers, positions = self.layers, batch.positions
         to = {"device": self.device, "dtype": torch.int16}
         z = torch.cat([z.to(**to).flatten() for _, z, _ in items])
         _, hyper, mu, indexes = layers.fields(positions)
         y = torch.cat([y.to(**to).permute(1, 2, 0).flatten(0, 1) for y, _, _ in items])
-        picks = layers.picks(positions * self.model.latent)
+        picks = layers.picks(positions * self.model.y_channels)
         affine = layers.affine(len(items))
         layers.affine_at(on["quality"], affine)
         layers.hyper_synthesis(z, batch, on, affine, hyper)
         layers.context_all((y, hyper, mu, indexes), picks, batch, on, affine)
-        said = zip(*(batch.planar(t) for t in (mu, indexes, hyper)), strict=True)
-        return (y, z, *picks), [Parameters(*parts) for parts in said]
+        images = zip(*(batch.planar(t) for t in (mu, indexes, hyper)), strict=True)
+        return (y, z, *picks), [Parameters(*parts) for parts in images]
 
     def _memory(self, images: int, tiles: int, latents: int) -> Arrays:
         """Scratch and results of `encode`."""
-        empty, words = self.layers.empty, 2 * latents + 2 * STATES * images
+        empty, states = self.layers.empty, MAX_LANES * MAX_GROUPS
+        words = 2 * latents + 2 * states * images
         return {
             "tile_counts": empty(tiles, 2),
             "visits": empty(latents),
@@ -114,8 +116,8 @@ class Encoder:
             **{name: empty(words, dtype=torch.int16) for name in ("words", "payload")},
             **{name: empty(images) for name in ("visit_count", "first_words")},
             **{name: empty(images) for name in ("lanes", "groups", "exceptions")},
-            "states": empty(images, STATES),
-            "segment_size": empty(images, GROUPS),
+            "states": empty(images, states),
+            "segment_size": empty(images, MAX_GROUPS),
             "exception_index": empty(latents, dtype=torch.int64),
             "exception_difference": empty(latents, dtype=torch.int16),
         }

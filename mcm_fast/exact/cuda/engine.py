@@ -70,7 +70,7 @@ class CudaEngine:
     def _share_out(self, code: Callable, items: Sequence[tuple], sizes: Sequence) -> list:
         """code(items) of as many at once as memory should hold."""
         with self._turn():
-            return [one for part in in_batches(sizes) for one in code(items[part])]
+            return [image for part in in_batches(sizes) for image in code(items[part])]
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -88,20 +88,19 @@ class CudaEngine:
         """Latents of one image; ValueError otherwise."""
         for tensor in (y, z):
             if tensor.dtype != torch.int16 or tensor.dim() != 3:
-                found = f"{tensor.dtype} {tuple(tensor.shape)}"
-                raise ValueError(f"expected torch.int16 (channels, height, width), not {found}")
+                kind = f"{tensor.dtype} {tuple(tensor.shape)}"
+                raise ValueError(f"expected torch.int16 (channels, height, width), not {kind}")
         channels, height, width = y.shape
         check_size(self.model, height, width, quality)
         quarter = -(-height // 4), -(-width // 4)
-        if channels != self.model.latent or z.shape != (self.model.hyper_latent, *quarter):
+        if channels != self.model.y_channels or z.shape != (self.model.z_channels, *quarter):
             raise ValueError(f"y {tuple(y.shape)} and z {tuple(z.shape)} do not fit the model")
 
 
 def _tables(model: IntegerModel, device: torch.device) -> Arrays:
     """y's tables in one blob, z's of all levels in another (csrc/warp/tables.h)."""
     tables = [model.tensors[f"tables.{name}"].numpy() for name in ("cdf", "start", "minimum")]
-    of_z = model.levels * model.hyper_latent
-    of_y = len(tables[2]) - of_z
+    of_y, of_z = model.y_tables, model.levels * model.z_channels
     fields = {}
     for name, first, count in (("y", 0, of_y), ("z", of_y, of_z)):
         blob = torch.from_numpy(extension().warp.pack_tables(*tables, first, count)).to(device)

@@ -14,7 +14,7 @@
 * Multipliers and biases of all packed outputs form one row a level: for each slice context3,
   context5, context7, previous, hidden, mu, index; then hyper.0, hyper.1, hyper.2.
 
-Twin: `csrc/layer.h`.
+Twin: `csrc/layer.h:pack_weight`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..model import IntegerModel
+from ..model import FRACTIONS, IntegerModel
 from .sizes import PARTS, HyperSizes, context_sizes, hyper_sizes, padded
 
 
@@ -60,7 +60,7 @@ class PackedModel:
         self.shift, self.numbers, self.values = (t.int().to(device) for t in _lookups(model))
 
 
-def pack(weight: Tensor, outputs: int, inputs: int, block: int, chunk: int) -> Tensor:
+def pack_weight(weight: Tensor, outputs: int, inputs: int, block: int, chunk: int) -> Tensor:
     """An int8 matrix, padded with zeros to [outputs, inputs], as [blocks, chunks, block, chunk]."""
     weight = F.pad(weight, (0, inputs - weight.shape[1], 0, outputs - weight.shape[0]))
     return weight.view(-1, block, inputs // chunk, chunk).transpose(1, 2).contiguous()
@@ -69,15 +69,15 @@ def pack(weight: Tensor, outputs: int, inputs: int, block: int, chunk: int) -> T
 def _slice_weights(model: IntegerModel, k: int, sizes) -> Tensor:
     """int8 [sizes.weights]"""
     hidden, height, chunk = _weight(model, k, "hidden"), sizes.hidden, sizes.chunk
-    features, *others = hidden.split([sizes.features, *_part_outputs(model, k)], 1)
-    packed = [pack(features, height, padded(sizes.features, chunk), height, chunk)]
+    features, *others = hidden.split([sizes.hyper_channels, *_part_outputs(model, k)], 1)
+    packed = [pack_weight(features, height, padded(sizes.hyper_channels, chunk), height, chunk)]
     for name, columns in zip(PARTS, others, strict=True):
         part = getattr(sizes, name)
         weight = _weight(model, k, name)
-        packed.append(pack(weight, part.outputs, part.inputs, part.outputs, chunk))
-        packed.append(pack(columns, height, part.outputs, height, part.outputs))
+        packed.append(pack_weight(weight, part.outputs, part.inputs, part.outputs, chunk))
+        packed.append(pack_weight(columns, height, part.outputs, height, part.outputs))
     for half in _weight(model, k, "head").chunk(2):
-        packed.append(pack(half, sizes.head, height, sizes.head, height))
+        packed.append(pack_weight(half, sizes.head, height, sizes.head, height))
     return torch.cat([weight.flatten() for weight in packed])
 
 
@@ -101,7 +101,7 @@ def _slice_rows(model: IntegerModel, k: int, sizes) -> Tensor:
         _rows(model, f"slice.{k}.{part}", torch.arange(len(_weight(model, k, part))), size)
         for part, size in zip((*PARTS, "hidden"), outputs, strict=True)
     ]
-    halves = torch.arange(2 * sizes.channels).chunk(2)
+    halves = torch.arange(2 * sizes.slice_channels).chunk(2)
     rows += [_rows(model, f"slice.{k}.head", half, sizes.head) for half in halves]
     return torch.cat(rows)
 
@@ -123,7 +123,7 @@ def _hyper_layer(model: IntegerModel, name: str, sizes: HyperSizes) -> tuple[Ten
         order = order.view(-1, 4).T.flatten()
     weight = model.tensors[f"{name}.weight"][order].permute(0, 2, 3, 1).flatten(1)
     height = padded(sizes.outputs, sizes.block)
-    return pack(weight, height, sizes.taps, sizes.block, sizes.chunk), order
+    return pack_weight(weight, height, sizes.taps, sizes.block, sizes.chunk), order
 
 
 def _lookups(model: IntegerModel) -> tuple[Tensor, Tensor, Tensor]:
@@ -131,7 +131,7 @@ def _lookups(model: IntegerModel) -> tuple[Tensor, Tensor, Tensor]:
     shift, first, start, minimum = (
         model.tensors[f"tables.{name}"].long() for name in ("shift", "first", "start", "minimum")
     )
-    fraction = torch.arange(16) & ((16 >> shift) - 1)[:, None]
+    fraction = torch.arange(FRACTIONS) & ((FRACTIONS >> shift) - 1)[:, None]
     table = first[:, None] + fraction
     certain = start[table + 1] - start[table] == 2
     return shift, torch.where(certain, ~table, table), torch.where(certain, minimum[table], 0)

@@ -31,8 +31,8 @@ class Part:
 @dataclasses.dataclass(frozen=True)
 class ContextSizes:
     slices: int
-    channels: int  # of a slice
-    features: int  # of the hyper-synthesis
+    slice_channels: int
+    hyper_channels: int
     indexes: int
     context3: Part
     context5: Part
@@ -46,9 +46,9 @@ class ContextSizes:
     chunk: int = CHUNK
 
     @property
-    def latent(self) -> int:
+    def y_channels(self) -> int:
         """M, channels of y."""
-        return self.slices * self.channels
+        return self.slices * self.slice_channels
 
     @property
     def hidden_row(self) -> int:
@@ -76,19 +76,19 @@ class HyperSizes:
 
 
 def context_sizes(model: IntegerModel) -> ContextSizes:
-    channels = model.latent // model.slices
+    channels = model.slice_channels
     hidden, head = padded_outputs(model, "hidden"), power_of_two(max(channels, LEAST))
-    weight, row, parts = padded(model.hyper_features, CHUNK) * hidden, 0, {}
+    weight, row, parts = padded(model.hyper_channels, CHUNK) * hidden, 0, {}
     for radius, taps, name in zip((1, 2, 3, 0), (4, 12, 24, 0), PARTS, strict=True):
-        inputs = padded(taps * channels or 9 * (model.latent - channels), CHUNK)
+        inputs = padded(taps * channels or 9 * (model.y_channels - channels), CHUNK)
         outputs = padded_outputs(model, name)
         out = weight + inputs * outputs
         parts[name] = Part(radius, inputs, outputs, weight, out, row)
         weight, row = out + outputs * hidden, row + outputs
     return ContextSizes(
         slices=model.slices,
-        channels=channels,
-        features=model.hyper_features,
+        slice_channels=channels,
+        hyper_channels=model.hyper_channels,
         indexes=len(model.tensors["tables.shift"]),
         **parts,
         hidden=hidden,

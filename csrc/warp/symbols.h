@@ -16,20 +16,20 @@
 
 namespace mcm::warp {
 
-constexpr int kArrayWarps = 8;  // of a block
+constexpr int kSymbolsWarps = 8;  // of a block
 
-MCM_BODY Rounds rounds_of(const Array& a, int64_t group) {
+MCM_BODY Rounds rounds_of(const Symbols& a, int64_t group) {
   return Rounds(group, static_cast<int32_t>(a.lanes), a.groups, a.count);
 }
 
 // The numbers of tables, and the values if they are to be coded.
 template <bool kWithValues>
-struct ArraySource {
+struct SymbolSource {
   struct Fetched {
     int32_t number = 0;
     int16_t value = 0;
   };
-  const Array& a;
+  const Symbols& a;
   const TableView& tables;
 
   MCM_BODY Fetched fetch(int64_t i) const {
@@ -43,14 +43,14 @@ struct ArraySource {
     set_bits(a.error, kBadTable);
     return tables.table(0);
   }
-  MCM_BODY uint32_t visit(const Fetched& fetched) const {
+  MCM_BODY Visit visit(const Fetched& fetched) const {
     const Table own = table(fetched);
     return visit_of(tables.entry_of(own, fetched.value), own);
   }
 };
 
 // Reads one round and stores its values.
-MCM_BODY void read_round(const Warp& warp, const Array& a, const TableView& tables,
+MCM_BODY void read_round(const Warp& warp, const Symbols& a, const TableView& tables,
                          const Rounds& rounds, int64_t round, const Visits& visits,
                          GroupReader& reader) {
   PerLane<int32_t> values;
@@ -61,10 +61,10 @@ MCM_BODY void read_round(const Warp& warp, const Array& a, const TableView& tabl
   });
 }
 
-MCM_BODY void read_rounds(const Warp& warp, const Array& a, const TableView& tables,
+MCM_BODY void read_rounds(const Warp& warp, const Symbols& a, const TableView& tables,
                           const Rounds& rounds, GroupReader& reader) {
-  const ArraySource<false> source{a, tables};
-  Batch<ArraySource<false>::Fetched> next;
+  const SymbolSource<false> source{a, tables};
+  Batch<SymbolSource<false>::Fetched> next;
   next.fetch(warp, source, rounds, 0);
   for (int64_t round = 0; round < rounds.size(); round += kAhead) {
     Visits visits[kAhead];
@@ -84,7 +84,7 @@ MCM_BODY void read_rounds(const Warp& warp, const Array& a, const TableView& tab
 }
 
 // Returns the bits of what is wrong.
-MCM_BODY int32_t decode_group(const Warp& warp, const Array& a, const TableView& tables,
+MCM_BODY int32_t decode_group(const Warp& warp, const Symbols& a, const TableView& tables,
                               int64_t group) {
   const Rounds rounds = rounds_of(a, group);
   const int32_t header = states_size(rounds.lanes), size = a.segment_size[group];
@@ -102,12 +102,12 @@ MCM_BODY int32_t decode_group(const Warp& warp, const Array& a, const TableView&
   return (warp.ballot(away) != 0 ? kBadStates : 0) | (all_read ? 0 : kBadWords);
 }
 
-MCM_BODY void encode_group(const Warp& warp, const Array& a, const TableView& tables,
+MCM_BODY void encode_group(const Warp& warp, const Symbols& a, const TableView& tables,
                            int64_t group) {
   const Rounds rounds = rounds_of(a, group);
   GroupWriter writer;
   writer.open(warp, a.words + (group + 1) * rounds.capacity());
-  put_rounds(warp, ArraySource<true>{a, tables}, rounds, writer);
+  put_rounds(warp, SymbolSource<true>{a, tables}, rounds, writer);
   warp.each([&](int lane) {
     if (lane < rounds.lanes) a.states[group * rounds.lanes + lane] = writer.states()[lane];
   });
@@ -118,17 +118,17 @@ MCM_BODY void encode_group(const Warp& warp, const Array& a, const TableView& ta
 
 // Calls code(warp, tables, group) for each group of a block.
 template <class Block, class Code>
-MCM_BODY void for_each_group(const Block& block, const Array& a, const Code& code) {
+MCM_BODY void for_each_group(const Block& block, const Symbols& a, const Code& code) {
   const TableView tables(block.staged(a.tables, a.tables_size));
   block.await_stage();
   block.each_warp([&](const Warp& warp) {
-    const int64_t group = int64_t{block.number()} * kArrayWarps + warp.number();
+    const int64_t group = int64_t{block.number()} * kSymbolsWarps + warp.number();
     if (group < a.groups) code(warp, tables, group);
   });
 }
 
 template <class Block>
-MCM_BODY void decode_groups(const Block& block, const Array& a) {
+MCM_BODY void decode_groups(const Block& block, const Symbols& a) {
   for_each_group(block, a, [&](const Warp& warp, const TableView& tables, int64_t group) {
     const int32_t bits = decode_group(warp, a, tables, group);
     if (bits != 0) warp.once([&] { set_bits(a.error, bits); });
@@ -136,7 +136,7 @@ MCM_BODY void decode_groups(const Block& block, const Array& a) {
 }
 
 template <class Block>
-MCM_BODY void encode_groups(const Block& block, const Array& a) {
+MCM_BODY void encode_groups(const Block& block, const Symbols& a) {
   for_each_group(block, a, [&](const Warp& warp, const TableView& tables, int64_t group) {
     encode_group(warp, a, tables, group);
   });
@@ -144,7 +144,7 @@ MCM_BODY void encode_groups(const Block& block, const Array& a) {
 
 // One block a segment: finds its place and copies it there.
 template <class Block>
-MCM_BODY void gather_array(const Block& block, const Array& a) {
+MCM_BODY void gather_symbols(const Block& block, const Symbols& a) {
   const int64_t group = block.number();
   const Rounds rounds = rounds_of(a, group);
   const int32_t words = a.segment_size[group] - states_size(rounds.lanes);

@@ -1,4 +1,5 @@
-#include "product.h"
+// The layers of dense.h with AVX2: six positions a tile, sixteen outputs a block.
+#include "dense.h"
 #include "simd.h"
 
 #if MCM_X86
@@ -77,18 +78,22 @@ MCM_AVX2 inline __m256i requantize(const int32_t* acc, const Scale& s) {
   const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(a, s.even_m), s.even_b);
   const __m256i odd =
       _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(a, 32), s.odd_m), s.odd_b);
-  return _mm256_blend_epi32(_mm256_srli_epi64(even, kScaleBits),
-                            _mm256_slli_epi64(odd, 32 - kScaleBits), 0xAA);
+  return _mm256_blend_epi32(_mm256_srli_epi64(even, kShift), _mm256_slli_epi64(odd, 32 - kShift),
+                            0xAA);
+}
+
+// Sixteen values v, in two registers, clamped to 16 bits.
+MCM_AVX2 inline __m256i saturate(__m256i v0, __m256i v1) {
+  return _mm256_permute4x64_epi64(_mm256_packs_epi32(v0, v1), 0xD8);
 }
 
 MCM_AVX2 inline __m256i leak(__m256i v) {
   return _mm256_max_epi32(v, _mm256_srai_epi32(_mm256_add_epi32(v, _mm256_set1_epi32(2)), 2));
 }
 
-MCM_AVX2 inline __m256i clamp(__m256i a) {
-  const __m256i most = _mm256_set1_epi16(kMaxActivation),
-                least = _mm256_set1_epi16(-kMaxActivation);
-  return _mm256_max_epi16(_mm256_min_epi16(a, most), least);
+MCM_AVX2 inline __m256i activate(__m256i v0, __m256i v1) {
+  const __m256i most = _mm256_set1_epi16(kLimit), least = _mm256_set1_epi16(-kLimit);
+  return _mm256_max_epi16(_mm256_min_epi16(saturate(leak(v0), leak(v1)), most), least);
 }
 
 // A block of outputs at `count` positions: acc [count, kBlock] -> out [count, stride].
@@ -96,28 +101,25 @@ MCM_AVX2 void finish_block(const int32_t* acc, int64_t count, const int32_t* mul
                            const int64_t* bias, Finish finish, int16_t* out, int64_t stride) {
   const Scale low = load_scale(multiplier, bias), high = load_scale(multiplier + 8, bias + 8);
   for (int64_t p = 0; p < count; ++p, acc += kBlock, out += stride) {
-    __m256i v0 = requantize(acc, low), v1 = requantize(acc + 8, high);
-    if (finish == Finish::kActivate) v0 = leak(v0), v1 = leak(v1);
-    __m256i a = _mm256_permute4x64_epi64(_mm256_packs_epi32(v0, v1), 0xD8);
-    if (finish == Finish::kActivate) a = clamp(a);
+    const __m256i v0 = requantize(acc, low), v1 = requantize(acc + 8, high);
+    const __m256i a = finish == Finish::kActivate ? activate(v0, v1) : saturate(v0, v1);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), a);
   }
 }
 
 }  // namespace
 
-MCM_AVX2 void multiply_avx2(const Product& product) {
-  const Layer& layer = *product.layer;
+MCM_AVX2 void dense_avx2(const Layer& layer, const Affine& affine, const Inputs& inputs,
+                         Finish finish, const Outputs& outputs) {
   int32_t acc[kTile * kBlock];
   for (int64_t row = 0; row < layer.rows; row += kBlock) {
     const int8_t* weight = layer.weight.data() + row * layer.pairs * 2;
     const int64_t scale = layer.first + row;
-    for (int64_t p = 0; p < product.count; p += kTile) {
-      const int64_t tile = std::min(kTile, product.count - p);
-      kAccumulate[tile - 1](weight, product.positions + p, product.spans, acc);
-      finish_block(acc, tile, product.affine->multiplier.data() + scale,
-                   product.affine->bias.data() + scale, product.finish,
-                   product.out + p * product.stride + row, product.stride);
+    for (int64_t p = 0; p < inputs.count; p += kTile) {
+      const int64_t tile = std::min(kTile, inputs.count - p);
+      kAccumulate[tile - 1](weight, inputs.positions + p, inputs.spans, acc);
+      finish_block(acc, tile, affine.multiplier.data() + scale, affine.bias.data() + scale, finish,
+                   outputs.begin + p * outputs.stride + row, outputs.stride);
     }
   }
 }

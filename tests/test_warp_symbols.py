@@ -8,12 +8,12 @@ from test_warp_coder import CASES, LAYOUTS, TABLES, damaged, is_refused
 from warp_pictures import launch, spread
 
 from mcm_fast.exact.extension import extension
-from mcm_fast.exact.rans import Encoder
+from mcm_fast.exact.rans import Writer
 
 BAD_TABLE = 32
 
 
-def array_fields(tables, values, numbers, lanes, groups):
+def symbols_fields(tables, values, numbers, lanes, groups):
     states = lanes * groups
     words = 2 * -(-len(values) // states) * states
     blob = extension().warp.pack_tables(*tables, 0, len(tables[2]))
@@ -35,20 +35,20 @@ def array_fields(tables, values, numbers, lanes, groups):
     }
 
 
-def encode_array(tables, values, numbers, lanes, groups):
-    fields = array_fields(tables, values, numbers, lanes, groups)
-    launch("encode_array", fields)
+def encode_symbols(tables, values, numbers, lanes, groups):
+    fields = symbols_fields(tables, values, numbers, lanes, groups)
+    launch("encode_symbols", fields)
     assert fields["error"] == 0
     ends = fields["segment_at"] + fields["segment_size"]
     pairs = zip(fields["segment_at"].tolist(), ends.tolist(), strict=True)
     return [fields["payload"][first:end].tobytes() for first, end in pairs]
 
 
-def decode_array(tables, segments, numbers, lanes, groups, guard=0):
+def decode_symbols(tables, segments, numbers, lanes, groups, guard=0):
     """(values, error)"""
-    fields = array_fields(tables, np.full(len(numbers), 77), numbers, lanes, groups)
+    fields = symbols_fields(tables, np.full(len(numbers), 77), numbers, lanes, groups)
     payload, at, size = spread(segments, guard)
-    launch("decode_array", fields | {"payload": payload, "segment_at": at, "segment_size": size})
+    launch("decode_symbols", fields | {"payload": payload, "segment_at": at, "segment_size": size})
     return fields["values"], int(fields["error"][0])
 
 
@@ -59,20 +59,20 @@ def random_symbols(count, seed=0):
 
 
 def reference_segments(values, numbers, lanes, groups):
-    encoder = Encoder()
+    writer = Writer()
     for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
-        TABLES.put(encoder, number, 0, value)
-    return encoder.code(lanes, groups)
+        TABLES.put(writer, number, 0, value)
+    return writer.segments(lanes, groups)
 
 
 @pytest.mark.parametrize(("lanes", "groups"), LAYOUTS)
 @pytest.mark.parametrize("count", [0, 1, 31, 5000])
-def test_array_is_the_cpus(count, lanes, groups):
+def test_warp_symbols_are_the_cpus(count, lanes, groups):
     values, numbers = random_symbols(count)
-    segments = encode_array(TABLES.arrays, values, numbers, lanes, groups)
+    segments = encode_symbols(TABLES.arrays, values, numbers, lanes, groups)
     expected = extension().encode_symbols(*TABLES.arrays, values, numbers, lanes, groups)
     assert segments == expected == reference_segments(values, numbers, lanes, groups)
-    found, error = decode_array(TABLES.arrays, segments, numbers, lanes, groups)
+    found, error = decode_symbols(TABLES.arrays, segments, numbers, lanes, groups)
     np.testing.assert_array_equal(found, values)
     assert error == 0
 
@@ -80,10 +80,10 @@ def test_array_is_the_cpus(count, lanes, groups):
 @pytest.mark.parametrize("groups", [64, 512, 8192])
 def test_more_groups_than_a_stream_has(groups):
     values, numbers = random_symbols(70 * groups)
-    segments = encode_array(TABLES.arrays, values, numbers, 32, groups)
+    segments = encode_symbols(TABLES.arrays, values, numbers, 32, groups)
     if groups == 64:
         assert segments == reference_segments(values, numbers, 32, groups)
-    found, error = decode_array(TABLES.arrays, segments, numbers, 32, groups)
+    found, error = decode_symbols(TABLES.arrays, segments, numbers, 32, groups)
     np.testing.assert_array_equal(found, values)
     assert error == 0
 
@@ -101,9 +101,9 @@ def test_any_tables_any_values(data):
     values = np.array([value for value, _ in symbols], np.int16)
     numbers = np.array([number for _, number in symbols], np.int32)
     tables, layout = (cdf, start, minimum), data.draw(st.sampled_from(LAYOUTS))
-    segments = encode_array(tables, values, numbers, *layout)
+    segments = encode_symbols(tables, values, numbers, *layout)
     assert segments == extension().encode_symbols(*tables, values, numbers, *layout)
-    found, error = decode_array(tables, segments, numbers, *layout)
+    found, error = decode_symbols(tables, segments, numbers, *layout)
     np.testing.assert_array_equal(found, values)
     assert error == 0
 
@@ -111,12 +111,12 @@ def test_any_tables_any_values(data):
 @pytest.mark.parametrize("number", range(len(CASES)), ids=CASES)
 def test_damage(number):
     values, numbers = random_symbols(4000)
-    segments = encode_array(TABLES.arrays, values, numbers, 32, 2)
+    segments = encode_symbols(TABLES.arrays, values, numbers, 32, 2)
     _, segments, bits = list(damaged(segments))[number]
-    found, error = decode_array(TABLES.arrays, segments, numbers, 32, 2)
+    found, error = decode_symbols(TABLES.arrays, segments, numbers, 32, 2)
     assert error & bits == bits
     assert (error != 0) == is_refused(numbers, segments, 32, 2)
-    again, _ = decode_array(TABLES.arrays, segments, numbers, 32, 2, guard=0xFFFF)
+    again, _ = decode_symbols(TABLES.arrays, segments, numbers, 32, 2, guard=0xFFFF)
     np.testing.assert_array_equal(again, found)  # what lies behind a segment is not read
 
 
@@ -125,16 +125,16 @@ def test_damage(number):
 def test_random_words(segment, layout):
     numbers = np.arange(60) % TABLES.count
     segment = segment[: len(segment) // 2 * 2]
-    error = decode_array(TABLES.arrays, [segment], numbers, *layout)[1]
+    error = decode_symbols(TABLES.arrays, [segment], numbers, *layout)[1]
     assert (error != 0) == is_refused(numbers, [segment], *layout)
 
 
 @pytest.mark.parametrize("number", [-1, TABLES.count, 2**31 - 1, -(2**31)])
-@pytest.mark.parametrize("launcher", ["encode_array", "decode_array"])
+@pytest.mark.parametrize("launcher", ["encode_symbols", "decode_symbols"])
 def test_no_such_table(number, launcher):
     numbers = np.zeros(40, np.int32)
     numbers[33] = number
-    fields = array_fields(TABLES.arrays, np.zeros(40), numbers, 32, 1)
+    fields = symbols_fields(TABLES.arrays, np.zeros(40), numbers, 32, 1)
     fields["segment_size"][0] = 64
     launch(launcher, fields)
     assert fields["error"] & BAD_TABLE
@@ -144,8 +144,8 @@ def test_no_such_table(number, launcher):
     ("lanes", "groups"), [(0, 1), (3, 1), (64, 1), (16, 2), (32, 16384), (32, 3), (-1, 1)]
 )
 def test_layouts_that_are_not(lanes, groups):
-    fields = array_fields(TABLES.arrays, np.zeros(4), np.zeros(4), 32, 1)
-    for launcher in ("encode_array", "decode_array"):
+    fields = symbols_fields(TABLES.arrays, np.zeros(4), np.zeros(4), 32, 1)
+    for launcher in ("encode_symbols", "decode_symbols"):
         with pytest.raises(ValueError, match=str(groups if lanes in (16, 32) else lanes)):
             launch(launcher, {**fields, "lanes": lanes, "groups": groups})
 
@@ -156,6 +156,6 @@ def test_wrong_fields():
         warp.begin([1, 2], 0)
     with pytest.raises(ValueError, match="no tables 1 to"):
         warp.pack_tables(*TABLES.arrays, 1, TABLES.count)
-    fields = array_fields(TABLES.arrays, np.zeros(4), np.zeros(4), 1, 1)
+    fields = symbols_fields(TABLES.arrays, np.zeros(4), np.zeros(4), 1, 1)
     with pytest.raises(ValueError, match="aligned"):
-        launch("decode_array", {**fields, "tables": fields["tables"][2:]})
+        launch("decode_symbols", {**fields, "tables": fields["tables"][2:]})
