@@ -16,6 +16,7 @@ from images import made, photographs
 
 import mcm_fast
 from mcm_fast import Codec
+from mcm_fast.evaluation.metrics import psnr
 
 QUALITIES = 10, 50, 90
 BATCH = 8
@@ -85,14 +86,10 @@ class Exchange:
 
     def _compare(self, image, theirs, ours) -> None:
         """Floating point: the pictures may differ a little, the GPU's being of half precision."""
-
-        def psnr(picture: torch.Tensor) -> float:
-            error = (picture.cpu().double() - image.double()).square().mean().item()
-            return 10 * torch.log10(torch.tensor(255**2 / max(error, 1e-9))).item()
-
-        apart = int((theirs.cpu().int() - ours.cpu().int()).abs().max())
+        theirs, ours = theirs.cpu(), ours.cpu()
+        apart = int((theirs.int() - ours.int()).abs().max())
         self.found["pixels_apart"] = max(self.found["pixels_apart"], apart)
-        difference = abs(psnr(theirs) - psnr(ours))
+        difference = abs(psnr(theirs, image) - psnr(ours, image))
         if image[0].numel() >= LARGE:
             self.found["psnr_apart"] = max(self.found["psnr_apart"], round(difference, 4))
 
