@@ -15,7 +15,7 @@ from dry import interpreted
 from images import made, photographs
 
 import mcm_fast
-from mcm_fast import Codec
+from mcm_fast import Codec, Latents, container
 from mcm_fast.evaluation.metrics import psnr
 
 QUALITIES = 10, 50, 90
@@ -72,12 +72,11 @@ class Exchange:
         print(json.dumps(self.found), flush=True)
 
     def _send(self, writer, reader, images: Sequence, quality: float) -> None:
-        latents = writer.analysis(images, quality)
-        streams = writer.encode(latents)
-        _require(reader.encode(latents) == streams, "both write the same bytes")
-        found = reader.decode(streams)
+        latents = [writer.analysis(image, quality) for image in images]
+        streams = writer.compress_many(images, quality)
+        _require([reader.encode(each) for each in latents] == streams, "both write the same bytes")
+        found, own = _read(reader, streams), _read(writer, streams)
         _require(found == latents, "the latents that were written are read")
-        own = writer.decode(streams)
         _require(own == latents, "and by their writer, too")
         for theirs, ours in zip(found, own, strict=True):
             _require(_same_parameters(theirs, ours), "mu, indexes and hyper are the same")
@@ -92,6 +91,11 @@ class Exchange:
         difference = abs(psnr(theirs, image) - psnr(ours, image))
         if image[0].numel() >= LARGE:
             self.found["psnr_apart"] = max(self.found["psnr_apart"], round(difference, 4))
+
+
+def _read(codec: Codec, streams: Sequence[bytes]) -> list[Latents]:
+    """The latents of a batch, decoded together, with what the entropy model says of them."""
+    return codec._decode([container.unpack(stream) for stream in streams])
 
 
 def _same_parameters(a, b) -> bool:
