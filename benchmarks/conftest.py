@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mcm_fast.evaluation.tables import pipes, table_of
 from mcm_fast.exact.extension import extension
 
 RESULTS = Path(__file__).parent / "results" / "cpu.md"
@@ -30,7 +31,7 @@ def pytest_sessionfinish():
     if not _tables:
         return
     parts = ["# Benchmarks on a CPU\n\nWritten by `make bench`; medians.\n\n" + machine()]
-    parts += [f"## {title}\n\n{table(rows)}" for title, rows in _tables.items()]
+    parts += [f"## {title}\n\n{pipes(table_of(rows))}" for title, rows in _tables.items()]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n\n".join(parts) + "\n")
 
@@ -44,9 +45,3 @@ def machine() -> str:
         f"{model}, {cores} cores, {THREADS} threads, {extension().simd()}, "
         f"{platform.system()}, Python {platform.python_version()}, torch {torch.__version__}."
     )
-
-
-def table(rows: list[dict[str, str]]) -> str:
-    head = list(rows[0])
-    lines = [head, ["---"] * len(head), *([row.get(key, "") for key in head] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

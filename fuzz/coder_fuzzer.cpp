@@ -3,7 +3,6 @@
 //
 // The input is a case (case.h): height * width * 32 symbols, whose tables the quality picks.
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <string>
 
@@ -13,8 +12,7 @@
 #include "../csrc/warp/tables.h"
 #include "case.h"
 #include "model_file.h"
-
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
+#include "mutated.h"
 
 namespace {
 
@@ -188,10 +186,5 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
     const int64_t group = random.below(static_cast<int64_t>(segments.size()));
     damage_segment(segments[group], 4u * input.coded.lanes, random);
   }
-  const Bytes bytes = serialise(input);
-  if (bytes.size() > max_size || input.coded.exception_indexes.size() > 255) {
-    return LLVMFuzzerMutate(data, size, max_size);
-  }
-  std::memcpy(data, bytes.data(), bytes.size());
-  return bytes.size();
+  return mutated(input, data, size, max_size);
 }

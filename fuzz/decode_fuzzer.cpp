@@ -2,14 +2,12 @@
 // from the beginning would otherwise never be reached.
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <optional>
 
 #include "../csrc/crc32c.h"
 #include "case.h"
 #include "model_file.h"
-
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
+#include "mutated.h"
 
 namespace {
 
@@ -90,10 +88,5 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   if (choice >= 6) return LLVMFuzzerMutate(data, size, max_size);
   Case input = choice < 3 ? good_case(random.below(kGoodStreams)) : parse(data, size);
   if (random.below(32) > 0) damage(input, random);
-  const Bytes bytes = serialise(input);
-  if (bytes.size() > max_size || input.coded.exception_indexes.size() > 255) {
-    return LLVMFuzzerMutate(data, size, max_size);
-  }
-  std::memcpy(data, bytes.data(), bytes.size());
-  return bytes.size();
+  return mutated(input, data, size, max_size);
 }

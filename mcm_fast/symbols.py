@@ -1,5 +1,19 @@
 """The range coder alone, on the device of the tensors: integers, each with a table of its own.
 
+    import torch
+    from mcm_fast.symbols import SymbolTables, decode_symbols, encode_symbols
+
+    # table 0: 7 is likelier than 6 and 8; table 1: 0 and 1, as likely
+    tables = SymbolTables.from_probabilities([[0.2, 0.6, 0.2], [0.5, 0.5]], first=[6, 0])
+    values = torch.tensor([7, 8, 1, 7, -900], dtype=torch.int16)
+    numbers = torch.tensor([0, 0, 1, 0, 1], dtype=torch.int32)  # the table of each value
+    segments = encode_symbols(tables, values, numbers)
+    assert torch.equal(decode_symbols(tables, segments, numbers), values)
+
+A value that its table does not hold, as -900 above, costs the table's escape and 16 bits. Both
+sides need equal tables: floating point may differ between machines, so send or store the integers
+`tables.arrays`, not the probabilities. `Segments` are plain tensors, without header or checksum.
+
 FORMAT.md, sections 5 and 6, say what is coded. Equal arguments give equal bytes on every device.
 The CPU's own coder (`csrc/coder.h`) knows up to 32 groups, as many as a stream has; the warp coder
 (`csrc/warp/symbols.h`), kernels on a GPU and loops on the CPU, knows 8192.
@@ -8,6 +22,7 @@ The CPU's own coder (`csrc/coder.h`) knows up to 32 groups, as many as a stream 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +33,7 @@ from .errors import BitstreamError
 from .exact.cuda.device import current, launch, launchers
 from .exact.extension import extension
 from .exact.rans import MAX_GROUPS
+from .exact.tables import TOTAL, Table, make_table
 
 _BAD_TABLE = 32  # csrc/warp/launchers.h
 
@@ -44,12 +60,38 @@ class SymbolTables:
         ImportError: the extension for the device has not been built.
     """
 
-    def __init__(self, cdf: Tensor, start: Tensor, minimum: Tensor, device: str = "cpu"):
+    def __init__(
+        self, cdf: Tensor, start: Tensor, minimum: Tensor, device: str | torch.device = "cpu"
+    ):
         self.device, self.count = torch.device(device), len(minimum)
         self.arrays = tuple(tensor.cpu().numpy() for tensor in (cdf, start, minimum))
         blob = extension().warp.pack_tables(*self.arrays, 0, self.count)
         launchers(self.device)
         self.blob = torch.from_numpy(blob).to(self.device)
+
+    @classmethod
+    def from_probabilities(
+        cls,
+        probabilities: Sequence[Tensor | Sequence[float]],
+        first: Sequence[int],
+        device: str | torch.device = "cpu",
+    ) -> SymbolTables:
+        """Tables of the values first[i], first[i] + 1, ... with probabilities[i], one for each i.
+
+        What is missing to 1 goes to the escape, which every table has. Values below 2^-17 at either
+        end are left to it.
+
+        Raises:
+            ValueError: a table has no value above 2^-17, a negative or not finite probability, a
+                sum above 1.001, or more values than 2^14 steps can tell apart.
+        """
+        if len(probabilities) != len(first):
+            raise ValueError(f"{len(probabilities)} tables, but {len(first)} first values")
+        made = [_table(mass, value) for mass, value in zip(probabilities, first, strict=True)]
+        sizes = torch.tensor([0] + [len(cdf) for _, cdf in made])
+        cdf = torch.cat([cdf for _, cdf in made]).to(torch.int16)
+        minimum = torch.tensor([value for value, _ in made], dtype=torch.int32)
+        return cls(cdf, sizes.cumsum(0).to(torch.int32), minimum, device)
 
 
 def encode_symbols(
@@ -106,6 +148,16 @@ def decode_symbols(tables: SymbolTables, segments: Segments, numbers: Tensor) ->
         | {"words": 0, "states": 0},
     )
     return values
+
+
+def _table(probabilities: Tensor | Sequence[float], first: int) -> Table:
+    mass = torch.as_tensor(probabilities, dtype=torch.float64, device="cpu")
+    total = float(mass.sum())
+    if mass.dim() != 1 or not 2.0**-17 < total <= 1.001 or float(mass.min()) < 0:
+        raise ValueError(f"not the probabilities of a table: {mass.numel()} with sum {total:g}")
+    if len(mass) >= TOTAL or float(mass.max()) <= 2.0**-17:
+        raise ValueError(f"{len(mass)} probabilities up to {float(mass.max()):g} make no table")
+    return make_table(mass, first)
 
 
 def _fits_cpu(tables: SymbolTables, groups: int) -> bool:

@@ -21,7 +21,8 @@ while [ $# -gt 1 ]; do
     esac
     shift
 done
-[ -z "$source" ] || g++ -x c++ -std=c++17 -MM -MG $includes -MT "$out" -MF "$depfile" "$source" || exit 1
+set -e
+[ -z "$source" ] || g++ -x c++ -std=c++17 -MM -MG $includes -MT "$out" -MF "$depfile" "$source"
 : > "$out"
 """
 

@@ -203,6 +203,16 @@ def test_float_estimates_are_the_networks_own(folder: Path, network: Network) ->
     assert row["psnr"] == pytest.approx(10 * math.log10(255**2 / error), abs=1e-4)
 
 
+def test_a_portrait_is_turned_for_the_float_network(tmp_path: Path, network: Network) -> None:
+    image = torch.randint(0, 256, (3, 40, 90), dtype=torch.uint8)
+    rows = []
+    for name, picture in (("wide", image), ("tall", image.transpose(1, 2))):
+        (tmp_path / name).mkdir()
+        write_image(picture, tmp_path / name / "a.png")
+        rows += evaluate_float(network, tmp_path / name, [50]).rows
+    assert rows[0]["bpp"] == rows[1]["bpp"] and rows[0]["psnr"] == rows[1]["psnr"]
+
+
 def test_float_estimates_in_the_codecs_container(folder: Path) -> None:
     """A container is the same few bytes, whatever the network costs."""
     codec = Codec.untrained("tiny", seed=3)

@@ -15,7 +15,8 @@ from dry import interpreted
 from images import made, photographs
 
 import mcm_fast
-from mcm_fast import Codec
+from mcm_fast import Codec, Latents, container
+from mcm_fast.evaluation.metrics import psnr
 
 QUALITIES = 10, 50, 90
 BATCH = 8
@@ -71,12 +72,11 @@ class Exchange:
         print(json.dumps(self.found), flush=True)
 
     def _send(self, writer, reader, images: Sequence, quality: float) -> None:
-        latents = writer.analysis(images, quality)
-        streams = writer.encode(latents)
-        _require(reader.encode(latents) == streams, "both write the same bytes")
-        found = reader.decode(streams)
+        latents = [writer.analysis(image, quality) for image in images]
+        streams = writer.compress_many(images, quality)
+        _require([reader.encode(each) for each in latents] == streams, "both write the same bytes")
+        found, own = _read(reader, streams), _read(writer, streams)
         _require(found == latents, "the latents that were written are read")
-        own = writer.decode(streams)
         _require(own == latents, "and by their writer, too")
         for theirs, ours in zip(found, own, strict=True):
             _require(_same_parameters(theirs, ours), "mu, indexes and hyper are the same")
@@ -85,16 +85,17 @@ class Exchange:
 
     def _compare(self, image, theirs, ours) -> None:
         """Floating point: the pictures may differ a little, the GPU's being of half precision."""
-
-        def psnr(picture: torch.Tensor) -> float:
-            error = (picture.cpu().double() - image.double()).square().mean().item()
-            return 10 * torch.log10(torch.tensor(255**2 / max(error, 1e-9))).item()
-
-        apart = int((theirs.cpu().int() - ours.cpu().int()).abs().max())
+        theirs, ours = theirs.cpu(), ours.cpu()
+        apart = int((theirs.int() - ours.int()).abs().max())
         self.found["pixels_apart"] = max(self.found["pixels_apart"], apart)
-        difference = abs(psnr(theirs) - psnr(ours))
+        difference = abs(psnr(theirs, image) - psnr(ours, image))
         if image[0].numel() >= LARGE:
             self.found["psnr_apart"] = max(self.found["psnr_apart"], round(difference, 4))
+
+
+def _read(codec: Codec, streams: Sequence[bytes]) -> list[Latents]:
+    """The latents of a batch, decoded together, with what the entropy model says of them."""
+    return codec._decode([container.unpack(stream) for stream in streams])
 
 
 def _same_parameters(a, b) -> bool:

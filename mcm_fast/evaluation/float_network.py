@@ -1,9 +1,9 @@
-"""What a network would do without its integers: rates are estimates, -log2 of probability.
+"""The network without its integers: rates are estimates, -log2 of probability.
 
-mu and sigma are continuous, latents rounded, nothing is written: no table, no coder. An estimate
-has no header, lane states or checksum either, some 50 bytes an image; what integers cost is seen
-against `in_container`, the same estimate with the bytes that the codec's own stream of that image
-and quality has beyond its ideal code length.
+mu and sigma are continuous, latents rounded, nothing is written: no table, no coder. Compare the
+codec's curve with `in_container`: the estimate and what the codec's own stream of that image and
+quality has beyond its ideal code length (header, states of the lanes, checksum; some 50 bytes). The
+difference is what the integers cost.
 """
 
 from __future__ import annotations
@@ -80,8 +80,14 @@ def _container(codec: mcm_fast.Codec, image: Tensor, quality: float) -> float:
 
 
 def _forward(network: Network, image: Tensor, level: Tensor) -> tuple[Tensor, float]:
-    """A uint8 image (3, H, W) and a level (1,) -> its uint8 reconstruction and estimated bits."""
+    """A uint8 image (3, H, W) and a level (1,) -> its uint8 reconstruction and estimated bits.
+
+    A portrait is transposed, as the codec does it.
+    """
     height, width = image.shape[1:]
+    if height > width:
+        decoded, bits = _forward(network, image.transpose(1, 2), level)
+        return decoded.transpose(1, 2), bits
     pixels = image.to(level.device)[None].float() / 255
     pixels = F.pad(pixels, (0, -width % 64, 0, -height % 64), mode="replicate")
     out = network(pixels, level)

@@ -21,6 +21,11 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return 10 * math.log10(255**2 * a.numel() / error) if error else math.inf
 
 
+def decibels(error: Tensor) -> Tensor:
+    """The PSNR of mean squared errors of samples in [0, 1], any shape; at most 100 dB."""
+    return -10 * error.clamp(min=1e-10).log10()
+
+
 def ms_ssim(a: Tensor, b: Tensor) -> float | None:
     """MS-SSIM (Wang et al., 2003) of two uint8 images (3, H, W), the mean of the RGB channels.
 

@@ -17,9 +17,9 @@ from .anchors import ANCHORS
 from .bd_rate import Curve, EqualRate
 from .measure import Comparison, Result, compare
 from .metrics import need
+from .tables import Table, pipes
 
 MAX_BPP = 1.5  # the plot's right edge
-Table = tuple[list[str], list[list[str]]]  # header and rows
 
 
 def write_all(result: Result, folder: str | os.PathLike) -> list[Path]:
@@ -106,11 +106,11 @@ def markdown(result: Result) -> str:
     title = f"{result.label}: means over the {about['images']} images of `{about['folder']}`"
     parts = [
         f"{title} ({about['device']}, {about['threads']} threads).",
-        _pipes(rate_table(result)),
+        pipes(rate_table(result)),
     ]
     if result.anchors:
         parts.append(f"{result.label} against others (BD-rate by PCHIP; negative: rate saved).")
-        parts.append(_pipes(comparison_table(compare(result))))
+        parts.append(pipes(comparison_table(compare(result))))
     return "\n\n".join(parts) + "\n"
 
 
@@ -185,12 +185,6 @@ def _height(item: tuple[str, Curve]) -> float:
     """PSNR at 0.5 bpp, or at the end that is nearest: the legend's order is the lines' order."""
     rates, values = zip(*_points(item[1]), strict=True)
     return float(np.interp(math.log(0.5), [math.log(rate) for rate in rates], values))
-
-
-def _pipes(table: Table) -> str:
-    header, rows = table
-    rule = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
 
 
 def _difference(pair: EqualRate | None, pattern: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..evaluation.metrics import decibels
 from .display import Display
 from .losses import STATISTICS
 from .validation import Point
@@ -28,7 +29,7 @@ class Journal:
         samples = sums[:, 0].sum().clamp(min=1)
         named = dict(zip(STATISTICS, (sums.sum(0) / samples).tolist(), strict=True))
         mse = sums[:, STATISTICS.index("mse")] / sums[:, 0].clamp(min=1)
-        psnr = -10 * mse.clamp(min=1e-10).log10()
+        psnr = decibels(mse)
         row = row | {
             "loss": named["loss"],
             "bpp": named["y_bpp"] + named["z_bpp"],

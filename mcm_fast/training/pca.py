@@ -102,15 +102,3 @@ def _context(network: Network, std: Tensor, gain: Tensor) -> None:
 def _scale(alpha: Tensor, size: Tensor, gain: Tensor) -> None:
     """alpha [L, K * n] = 1 / (gain [L] * size [K])."""
     alpha.unflatten(1, (len(size), -1)).copy_(1 / (gain[:, None, None] * size[:, None]))
-
-
-def quality(network: Network, images: Tensor, level: float | None = None) -> float:
-    """PSNR in dB of synthesis(analysis(images)), through the rounded latents of a level or none."""
-    with torch.no_grad():
-        y = network.analysis(images)
-        if level is not None:
-            levels = torch.full((len(images),), float(level), device=images.device)
-            y = network.inverse_gain(network.gain(y, levels).round(), levels)
-        side = y.new_zeros(len(y), network.config.hyper_widths[2], *y.shape[2:])
-        error = (network.synthesis(y, side) - images).square().mean((1, 2, 3))
-    return (-10 * torch.log10(error)).mean().item()

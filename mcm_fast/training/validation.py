@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..evaluation.metrics import decibels
 from ..network.model import Network
 
 _BATCH = 16
@@ -45,5 +46,5 @@ def _point(network: Network, images: Tensor, level: float, amp: bool) -> Point:
     lmbda = config.lmbda(level)
     weight = ((config.lambda_min * config.lambda_max) ** 0.5 / lmbda) ** 0.5
     loss = weight * (lmbda * mse + bpp).mean()
-    psnr = -10 * mse.clamp(min=1e-10).log10().mean()
+    psnr = decibels(mse).mean()
     return Point(level, loss.item(), bpp.mean().item(), psnr.item())
