@@ -28,7 +28,7 @@ from mcm_fast.network.distribution import mu_shift
 
 def cost(codec, image, latents, rendering="faithful", weights=1.0) -> float:
     """J, counted apart from the search."""
-    level = latents.quality / 10000 * (codec.network.config.levels - 1)
+    level = latents.quality_steps / 10000 * (codec.network.config.levels - 1)
     error = (codec.synthesis(latents, rendering).float() - image.float()) / 255
     bpp = 8 * len(codec.encode(latents)) / image[0].numel()
     return bpp + codec.network.config.lmbda(level) * (weights * error.square()).mean().item()
@@ -162,11 +162,11 @@ def test_golden_stream(engine):
     stream = container.unpack(data)
     engine = make_engine(model, engine, device_of(engine))
     size = grid(stream.width, stream.height, stream.transposed)
-    y, z, _ = engine.decode(stream.coded, *size, stream.quality)
+    ((y, z, _),) = engine.decode([(stream.coded, *size, stream.quality)])
     latents = b"".join(t.cpu().numpy().tobytes() for t in (z, y))
     expected = json.loads((folder / "effort.json").read_text())["effort"]
     assert hashlib.sha256(latents).hexdigest() == expected
-    stream.coded, _ = engine.encode(y, z, stream.quality)
+    ((stream.coded, _),) = engine.encode([(y, z, stream.quality)])
     assert container.pack(stream) == data
 
 
@@ -257,7 +257,7 @@ def test_surrogate_is_the_decoder(codec):
     """At whole latents it predicts what the integers do, and shows what the decoder shows."""
     image = ramp(64, 96)
     latents = codec.analysis(image, 70)
-    exact = codec.engine.parameters(latents.y, latents.z, latents.quality)
+    exact = codec.engine.parameters(latents.y, latents.z, latents.quality_steps)
     level = torch.full((1,), 0.7 * (codec.network.config.levels - 1))
     surrogate = Surrogate(codec.network, codec.network.synthesis, level)
     y, z = latents.y[None].float(), latents.z[None].float()

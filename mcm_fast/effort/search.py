@@ -18,6 +18,7 @@ from torch import Tensor
 from ..inputs import check_rendering
 from ..latents import Latents
 from ..limits import QUALITY_STEPS
+from ..state import undisturbed
 from ..transforms import run as transforms
 from .annealing import anneal
 from .budget import Budget, budget_of
@@ -63,9 +64,8 @@ def improve(
         return latents
     budget = budget_of(effort)
     synthesis = check_rendering(rendering, codec.renderings)
-    # Not in inference mode, whatever the caller is in: its tensors have no slopes.
-    with torch.inference_mode(False), torch.enable_grad():
-        level = torch.full((1,), latents.quality * _last_level(codec) / QUALITY_STEPS)
+    with undisturbed(), torch.enable_grad():
+        level = torch.full((1,), latents.quality_steps * _last_level(codec) / QUALITY_STEPS)
         lmbda = codec.network.config.lmbda(level.item())
         image = image.detach().to(codec.device, copy=True)
         goal = goal_of(image, latents.transposed, lmbda, objective, importance)
@@ -122,7 +122,7 @@ class _Search:
         of_y, of_z = (..., *window.of_y()), (..., *window.of_z())
         goal = self.goal.part(*window.of_pixels(*self.goal.image.shape[2:]))
         height, width = goal.image.shape[2:]
-        before = Latents(best.y[of_y], best.z[of_z], width, height, best.quality, False)
+        before = Latents(best.y[of_y], best.z[of_z], width, height, best.quality_steps, False)
         start, free = (y[of_y], z[of_z]), window.free(self.codec.device)
         if free is not None:
             fixed = (before.y[None].to(y), before.z[None].to(z))
