@@ -21,7 +21,7 @@ Importance = Annotated[
 ]
 
 
-def read_importance(path: str | os.PathLike) -> Tensor:
+def read_importance(path: str | os.PathLike[str]) -> Tensor:
     """A picture as a map (H, W): black 0, white 1. Raises ValueError for what is no picture."""
     import numpy as np
     import torch

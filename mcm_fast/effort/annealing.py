@@ -5,9 +5,9 @@ beside it, which becomes rounding as the temperature t falls:
 
     v~ = floor(v) + sigmoid(((atanh(r) - atanh(1 - r)) / t + noise) / t)     noise: logistic
 
-The steps are Adam's (Kingma and Ba, 2015), except that a latent's second moment is at least its
-channel's mean. Where a latent's slopes are small beside its channel's, as at a zero that ought to
-stay one, Adam would blow them up to whole steps, and few steps would make an image worse.
+The steps are Adam's (Kingma and Ba, 2015), except that a latent's second moment is at least twice
+its channel's mean. Where a latent's slopes are small beside its channel's, as at a zero that ought
+to stay one, Adam would blow them up to whole steps, and few steps would make an image worse.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from .goal import Goal
 from .surrogate import Surrogate
 
 _EDGE = 1e-4  # how near to 0 and 1 a remainder is taken: atanh has poles there
-_MEMORY = 0.9, 0.999  # of Adam's moments
+_MEMORY = 0.8, 0.999  # of Adam's moments
+_FLOOR = 2.0  # of the second moment, in means of its channel
 _NO_SLOPE = 1e-6  # bits: the squares of much smaller slopes are zero in floating point
 _LAYOUT = torch.channels_last
 
@@ -54,7 +55,8 @@ class Descent:
         ):
             first.lerp_(slope, 1 - short)
             second.mul_(long).addcmul_(slope, slope, value=1 - long)
-            norm = torch.maximum(second, second.mean((2, 3), keepdim=True)).sqrt_()
+            floor = _FLOOR * second.mean((2, 3), keepdim=True)
+            norm = torch.maximum(second, floor).sqrt_()
             norm.clamp_(min=_NO_SLOPE)
             scale = (1 - long**self.steps) ** 0.5 / (1 - short**self.steps)
             tensor.addcdiv_(first, norm, value=-rate * scale)

@@ -10,15 +10,14 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """`steps` gradient steps, then `sweeps` over single latents. Rate and temperature fall
-    geometrically from the first step to the last; the rate is in units of a quantiser's step."""
+    """`steps` gradient steps. Rate and temperature fall geometrically from the first step to the
+    last; the rate is in units of a quantiser's step."""
 
     steps: int
-    sweeps: int
     first_rate: float
     last_rate: float
     first_temperature: float = 0.5
-    last_temperature: float = 0.05
+    last_temperature: float = 0.15
 
     def rate(self, step: int) -> float:
         return _between(self.first_rate, self.last_rate, step, self.steps)
@@ -28,19 +27,19 @@ class Budget:
 
 
 def _between(first: float, last: float, step: int, steps: int) -> float:
-    return first * (last / first) ** (step / max(1, steps - 1))
+    return float(first * (last / first) ** (step / max(1, steps - 1)))
 
 
 BUDGETS = {
-    1: Budget(4, 0, 0.12, 0.012),
-    2: Budget(8, 0, 0.12, 0.012),
-    3: Budget(12, 0, 0.1, 0.01),
-    4: Budget(20, 0, 0.1, 0.01),
-    5: Budget(32, 0, 0.08, 0.008),
-    6: Budget(50, 0, 0.08, 0.008),
-    7: Budget(90, 0, 0.06, 0.006),
-    8: Budget(160, 0, 0.06, 0.006),
-    9: Budget(300, 0, 0.06, 0.006),
+    1: Budget(4, 0.12, 0.024),
+    2: Budget(8, 0.1, 0.02),
+    3: Budget(14, 0.09, 0.018),
+    4: Budget(20, 0.08, 0.016),
+    5: Budget(32, 0.08, 0.016),
+    6: Budget(50, 0.07, 0.014),
+    7: Budget(90, 0.06, 0.012),
+    8: Budget(160, 0.05, 0.01),
+    9: Budget(300, 0.04, 0.008),
 }
 
 

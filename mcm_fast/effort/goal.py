@@ -53,7 +53,7 @@ class Goal:
 
 
 def goal_of(
-    image: Tensor, transposed: bool, lmbda: float, objective: str, importance: Tensor | None
+    image: Tensor, transposed: bool, lmbda: float, objective: str, importance: object
 ) -> Goal:
     """The goal of a whole image (3, H, W), uint8 or float in [0, 1].
 

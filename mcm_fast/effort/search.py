@@ -123,11 +123,12 @@ class _Search:
         goal = self.goal.part(*window.of_pixels(*self.goal.image.shape[2:]))
         height, width = goal.image.shape[2:]
         before = Latents(best.y[of_y], best.z[of_z], width, height, best.quality_steps, False)
-        start, free = (y[of_y], z[of_z]), window.free(self.codec.device)
+        start_y, start_z, free = y[of_y], z[of_z], window.free(self.codec.device)
         if free is not None:
-            fixed = (before.y[None].to(y), before.z[None].to(z))
-            start = tuple(torch.where(m, s, f) for m, s, f in zip(free, start, fixed, strict=True))
-        found = anneal(self.surrogate, goal, *start, free, self.budget, generator, self._step)
+            start_y = torch.where(free[0], start_y, before.y[None].to(y))
+            start_z = torch.where(free[1], start_z, before.z[None].to(z))
+        start = start_y, start_z, free
+        found = anneal(self.surrogate, goal, *start, self.budget, generator, self._step)
         after_y, after_z = (t[0].clamp(-(2**15), 2**15 - 1).to(torch.int16) for t in found)
         after = dataclasses.replace(before, y=after_y, z=after_z)
         if self._cost(goal, after) < self._cost(goal, before):

@@ -17,6 +17,7 @@ from ..network.gdn import GDN
 from ..network.level_affine import LevelAffine, fake_quantize_rows
 from ..network.model import Network
 from ..network.transforms import Synthesis
+from ..transforms.weights import FusedGDN
 
 
 class Surrogate:
@@ -66,14 +67,14 @@ def _with_slopes(synthesis: Synthesis) -> nn.Module:
         return synthesis
     plain = copy.deepcopy(synthesis).float()
     for stage in plain.stages:
-        if not isinstance(stage.gdn, GDN):
+        if isinstance(stage.gdn, FusedGDN):
             stage.gdn = _unfused(stage.gdn)
     return plain
 
 
 @torch.no_grad()
-def _unfused(layer: nn.Module) -> GDN:
-    """A `transforms.weights.FusedGDN` as the GDN that it was made of."""
+def _unfused(layer: FusedGDN) -> GDN:
+    """The GDN that a fused one was made of."""
     plain = GDN(len(layer.beta), layer.inverse).to(layer.beta.device).requires_grad_(False)
     plain.gamma.copy_(layer.gamma.T.float().sqrt())
     plain.beta.copy_((layer.beta.float() - 1e-6).clamp(min=0).sqrt())

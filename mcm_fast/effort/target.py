@@ -44,16 +44,24 @@ def improve_to(
         size: latents -> length of their stream in bytes; by default of `codec.encode`.
     """
     measure = size or (lambda latents: len(codec.encode(latents)))
-    options = {"rendering": rendering, "objective": objective, "importance": importance}
     lengths: dict[int, int] = {}  # of plain streams, by quality
-    best, best_error, fraction, tried = None, float("inf"), _FIRST_GUESS, set()
+    best: Latents | None = None
+    best_error, fraction, tried = float("inf"), _FIRST_GUESS, set[int]()
     for number in range(_ROUNDS):
         quality = _nearest(plain, measure, target / fraction, lengths)
         if quality in tried:
             break
         tried.add(quality)
-        told = _share(progress, number)
-        found = improve(codec, image, plain(quality), effort=effort, progress=told, **options)
+        found = improve(
+            codec,
+            image,
+            plain(quality),
+            effort=effort,
+            rendering=rendering,
+            objective=objective,
+            importance=importance,
+            progress=_share(progress, number),
+        )
         length = measure(found)
         error = abs(length - target)
         if error < best_error:
@@ -63,6 +71,7 @@ def improve_to(
         fraction = length / lengths[quality]
     if progress is not None:
         progress(1.0)
+    assert best is not None
     return best
 
 
