@@ -1,0 +1,148 @@
+"""The search: gradient steps point the way, true bytes and true pixels decide.
+
+    plain rounding --annealing--> candidate          window by window (`windows`)
+    kept: the one of least J (`goal`), by `Codec.encode` and `Codec.synthesis`
+
+Same image, options and machine: same latents, so same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..inputs import check_rendering
+from ..latents import Latents
+from ..limits import QUALITY_STEPS
+from ..state import undisturbed
+from ..transforms import run as transforms
+from .annealing import anneal
+from .budget import Budget, budget_of
+from .goal import Goal, goal_of
+from .surrogate import Surrogate
+from .windows import Window, windows
+
+if TYPE_CHECKING:
+    from ..codec import Codec
+
+Progress = Callable[[float], None]  # is told the share of the work that is done, 0 .. 1
+
+
+def improve(
+    codec: Codec,
+    image: Tensor,
+    latents: Latents,
+    *,
+    effort: int,
+    rendering: str = "faithful",
+    objective: str = "psnr",
+    importance: object = None,
+    progress: Progress | None = None,
+) -> Latents:
+    """Better latents of an image than `latents`, or those themselves.
+
+    Args:
+        codec: whose decoder the latents are for.
+        image: (3, H, W), uint8 or float in [0, 1].
+        latents: what `codec.analysis` made of it at some quality.
+        effort: 0: nothing is searched; 1 .. 9: see `budget`.
+        rendering: the one whose pixels count.
+        objective: "psnr" or "ms-ssim".
+        importance: a map (H, W) of numbers that are not negative: squared errors are multiplied
+            by it, so that 1 everywhere changes nothing.
+        progress: called now and then.
+
+    Raises ValueError for anything else, ImportError where MS-SSIM's package is missing.
+    """
+    if effort == 0 and type(effort) is int:
+        if importance is not None:
+            raise ValueError("importance needs an effort of 1 .. 9, not 0")
+        return latents
+    budget = budget_of(effort)
+    synthesis = check_rendering(rendering, codec.renderings)
+    with undisturbed(), torch.enable_grad():
+        level = torch.full((1,), latents.quality_steps * _last_level(codec) / QUALITY_STEPS)
+        lmbda = codec.network.config.lmbda(level.item())
+        image = image.detach().to(codec.device, copy=True)
+        goal = goal_of(image, latents.transposed, lmbda, objective, importance)
+        surrogate = Surrogate(codec.network, synthesis, level.to(codec.device))
+        search = _Search(codec, rendering, goal, surrogate, budget, progress)
+        return search.run(latents, *_start(codec, image, latents, surrogate.level))
+
+
+def _last_level(codec: Codec) -> int:
+    return codec.network.config.levels - 1
+
+
+def _start(codec: Codec, image: Tensor, latents: Latents, level: Tensor) -> tuple[Tensor, Tensor]:
+    """y and z before they were rounded, (1, channels, h, w): where the search begins. Latents
+    that are not what the analysis rounds to begin as they are."""
+    network, options = codec.network, (latents.transposed, codec.tile_pixels, codec.device)
+    with torch.no_grad():
+        y = network.gain(transforms.analysis(network, image, *options).clone(), level)
+        z = network.hyper_gain(network.hyper_analysis(y), level)
+        pairs = (y, latents.y), (z, latents.z)
+        whole = [(t, rounded[None].to(t)) for t, rounded in pairs]
+        y, z = (torch.where((t + 0.5).floor() == r, t, r) for t, r in whole)
+    return y, z
+
+
+@dataclasses.dataclass
+class _Search:
+    codec: Codec
+    rendering: str
+    goal: Goal
+    surrogate: Surrogate
+    budget: Budget
+    progress: Progress | None
+    done: int = 0
+    total: int = 1
+
+    def run(self, plain: Latents, y: Tensor, z: Tensor) -> Latents:
+        """From plain latents and what they were before rounding, to the best."""
+        generator = torch.Generator(self.codec.device).manual_seed(0)
+        parts = windows(*plain.y.shape[1:])
+        self.total = len(parts) * self.budget.steps
+        # Clones, because both are written to, window by window.
+        best = dataclasses.replace(plain, y=plain.y.clone(), z=plain.z.clone(), parameters=None)
+        for part in parts:
+            self._improve_window(part, best, y, z, generator)
+        if len(parts) > 1 and self._cost(self.goal, best) >= self._cost(self.goal, plain):
+            return plain
+        return best
+
+    def _improve_window(
+        self, window: Window, best: Latents, y: Tensor, z: Tensor, generator: torch.Generator
+    ) -> None:
+        """Search a window from y and z, and write what is better into `best`."""
+        of_y, of_z = (..., *window.of_y()), (..., *window.of_z())
+        goal = self.goal.part(*window.of_pixels(*self.goal.image.shape[2:]))
+        height, width = goal.image.shape[2:]
+        before = Latents(best.y[of_y], best.z[of_z], width, height, best.quality_steps, False)
+        start_y, start_z, free = y[of_y], z[of_z], window.free(self.codec.device)
+        if free is not None:
+            start_y = torch.where(free[0], start_y, before.y[None].to(y))
+            start_z = torch.where(free[1], start_z, before.z[None].to(z))
+        start = start_y, start_z, free
+        found = anneal(self.surrogate, goal, *start, self.budget, generator, self._step)
+        after_y, after_z = (t[0].clamp(-(2**15), 2**15 - 1).to(torch.int16) for t in found)
+        after = dataclasses.replace(before, y=after_y, z=after_z)
+        if self._cost(goal, after) < self._cost(goal, before):
+            best.y[of_y], best.z[of_z] = after.y, after.z
+
+    @torch.no_grad()
+    def _cost(self, goal: Goal, latents: Latents) -> float:
+        """J by true bytes and true pixels."""
+        bits = 8 * len(self.codec.encode(latents))
+        decoded = self.codec.synthesis(latents, self.rendering)
+        decoded = decoded.transpose(1, 2) if latents.transposed else decoded
+        return goal.cost(bits, decoded[None].float() / 255).item()
+
+    def _step(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done / self.total)
