@@ -10,11 +10,21 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up: a module or package imports from its own floor and those below.
 FLOORS = [
-    {"errors", "limits", "inputs", "fork"},
+    {"errors", "limits", "inputs", "many", "metadata", "rate", "state", "files", "fork"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},
-    {"latents", "container", "transforms", "images", "model_file", "batch", "rate", "codec", "api"},
+    {
+        "latents",
+        "container",
+        "transforms",
+        "images",
+        "model_file",
+        "loaded",
+        "codec",
+        "effort",
+        "api",
+    },
     {"evaluation"},
     {"training"},
     {"cli", "__main__"},
