@@ -10,11 +10,11 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up: a module or package imports from its own floor and those below.
 FLOORS = [
-    {"errors", "limits", "inputs", "fork"},
+    {"errors", "limits", "inputs", "files", "fork", "many", "metadata", "rate", "state"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},
-    {"latents", "container", "transforms", "images", "model_file", "batch", "rate", "codec", "api"},
+    {"api", "codec", "container", "images", "latents", "loaded", "model_file", "transforms"},
     {"evaluation"},
     {"training"},
     {"cli", "__main__"},
