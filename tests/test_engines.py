@@ -54,9 +54,7 @@ def assert_same_parameters(a: Parameters, b: Parameters) -> None:
 def assert_parity(integers, y, z, quality: int, runner: int | str) -> Coded:
     """Both directions, on the reference and the C++ engine with so many threads or the CUDA engine,
     each reading the other's stream."""
-    reference = ReferenceEngine(integers)
-    cuda = runner == "cuda"
-    fast = make_engine(integers, "cuda", "cuda") if cuda else CpuEngine(integers, runner)
+    reference, fast = ReferenceEngine(integers), engine_of(integers, runner)
     [(expected, parameters)] = reference.encode([(y, z, quality)])
     [(coded, found)] = fast.encode([(y, z, quality)])
     assert_same_coded(coded, expected)
@@ -85,11 +83,24 @@ def test_levels_and_between(codec, quality, runner):
     assert_parity(codec.integers, y, z, quality, runner)
 
 
+def engine_of(integers, runner: int | str):
+    return (
+        make_engine(integers, "cuda", "cuda") if runner == "cuda" else CpuEngine(integers, runner)
+    )
+
+
 @pytest.mark.parametrize("quality", [0, 5000])
-def test_cost(codec, quality):
-    y, z = latents_like(codec, 6, 7, 9.0)
-    costs = [engine(codec.integers).cost(y, z, quality) for engine in (ReferenceEngine, CpuEngine)]
-    assert costs[0] == pytest.approx(costs[1], rel=1e-9)
+def test_cost(codec, quality, runner):
+    item = *latents_like(codec, 6, 7, 9.0), quality
+    expected = ReferenceEngine(codec.integers).cost(*item)
+    assert engine_of(codec.integers, runner).cost(*item) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("quality", [0, 5000])
+def test_parameters(codec, quality, runner):
+    item = *latents_like(codec, 6, 7, 9.0), quality
+    expected = ReferenceEngine(codec.integers).parameters(*item)
+    assert_same_parameters(engine_of(codec.integers, runner).parameters(*item), expected)
 
 
 def test_flat_image(codec, runner):

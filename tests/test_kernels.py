@@ -5,11 +5,18 @@ import torch
 
 pytest.importorskip("triton")
 
+import triton
+import triton.language as tl
+
+from mcm_fast.exact import reference
 from mcm_fast.exact.cpu import CpuEngine
 from mcm_fast.exact.cuda import launch
 from mcm_fast.exact.cuda.packing import PackedModel
+from mcm_fast.exact.model import ACC_LIMIT, BIAS_LIMIT, PRODUCT_LIMIT
 from mcm_fast.exact.wavefront import wavefront
 from mcm_fast.kernels import context, hyper, layer
+from mcm_fast.kernels.layer import activate, requantize
+from mcm_fast.kernels.wavefront import first_row, number_in_step, number_in_stream, row_count
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 QUALITY, HEIGHT, WIDTH = 3333, 2, 5
@@ -103,3 +110,60 @@ def test_step_is_all_positions(case):
         known.view(-1)[places] = y.view(-1)[places]
         at = latents.stop
     assert at == count and torch.equal(found[0], every[0]) and torch.equal(found[1], every[1])
+
+
+@triton.jit
+def layer_probe(acc, multiplier, bias, v, a, N: tl.constexpr):
+    i = tl.arange(0, N)
+    at = i[:, None] * N + i[None, :]
+    out = requantize(tl.load(acc + at), tl.load(multiplier + i), tl.load(bias + i))
+    tl.store(v + at, out)
+    tl.store(a + at, activate(out))
+
+
+def test_requantize_and_activate():
+    """Random numbers of all sizes, and both ends of what a model may hold."""
+    generator, n = torch.Generator().manual_seed(0), 32
+    spread = 2.0 ** torch.randint(0, 31, (n, n), generator=generator)
+    acc = (spread * (2 * torch.rand(n, n, generator=generator) - 1)).int()
+    acc[0], acc[1], acc[2] = ACC_LIMIT - 1, 1 - ACC_LIMIT, 0
+    most = (PRODUCT_LIMIT - BIAS_LIMIT) // ACC_LIMIT
+    multiplier = torch.randint(-most, most, (n,), generator=generator, dtype=torch.int32)
+    bias = torch.randint(1 - BIAS_LIMIT, BIAS_LIMIT, (n,), generator=generator)
+    multiplier[:2], bias[:2] = most, torch.tensor([BIAS_LIMIT - 1, 1 - BIAS_LIMIT])
+    v = torch.empty(n, n, dtype=torch.int32, device=DEVICE)
+    a = torch.empty(n, n, dtype=torch.int8, device=DEVICE)
+    layer_probe[(1,)](*(t.to(DEVICE) for t in (acc, multiplier, bias)), v, a, N=n)
+    expected = reference.requantize(acc.T.long(), multiplier.long(), bias)
+    assert torch.equal(v.T.cpu().long(), expected)
+    assert torch.equal(a.T.cpu().long(), reference.activate(expected))
+
+
+@triton.jit
+def wavefront_probe(stream, step, height, width, SLICES: tl.constexpr, SIZE: tl.constexpr):
+    k, i = tl.program_id(0), tl.arange(0, SIZE)
+    rows, columns, real = i // width, i % width, i < height * width
+    numbers = number_in_stream(k, rows, columns, height, width, SLICES)
+    tl.store(stream + k * height * width + i, numbers, mask=real)
+    t = tl.program_id(1)
+    u = t - 6 * k
+    place = (k * tl.num_programs(1) + t) * 3
+    tl.store(step + place, number_in_step(t, k, height, width, SLICES))
+    tl.store(step + place + 1, row_count(u, height, width))
+    tl.store(step + place + 2, first_row(tl.maximum(u, 0), width))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 3), (3, 7)])
+def test_wavefront(height, width):
+    slices, steps = 4, list(wavefront(height, width, 4))
+    stream = torch.zeros(slices, height, width, dtype=torch.int32, device=DEVICE)
+    step = torch.zeros(slices, len(steps), 3, dtype=torch.int32, device=DEVICE)
+    wavefront_probe[slices, len(steps)](stream, step, height, width, SLICES=slices, SIZE=32)
+    order = [position for positions in steps for position in positions]
+    assert [int(stream[position]) for position in order] == list(range(len(order)))
+    for t, positions in enumerate(steps):
+        for k in range(slices):
+            rows = [row for own, row, _ in positions if own == k]
+            before, count, first = step[k, t].tolist()
+            assert before == sum(own < k for own, _, _ in positions)
+            assert count == len(rows) and (not rows or first == rows[0])
