@@ -21,7 +21,10 @@ from setuptools.command.build_ext import build_ext
 
 PACKAGES = ["mcm_fast"] + [
     f"mcm_fast.{name}"
-    for name in ("cli", "evaluation", "exact", "exact.cuda", "network", "training", "transforms")
+    for name in (
+        *("cli", "evaluation", "exact", "exact.cuda", "images", "network"),
+        *("training", "transforms"),
+    )
 ]
 WERROR = os.environ.get("CI") == "true" or os.environ.get("MCM_FAST_WERROR") == "1"
 NVCC = os.environ.get("NVCC") or shutil.which("nvcc")
