@@ -99,10 +99,10 @@ def gamma_profile(image: Image.Image) -> bytes | None:
     is_srgb_space = _near(primaries, white)
     if is_srgb_space and (gamma is None or abs(gamma - 1 / 2.2) < _GAMMA_TOLERANCE):
         return None
-    curve = _SRGB if gamma is None else (1 / gamma if gamma else 0.0,)
     try:
+        curve = _SRGB if gamma is None else (1 / gamma,)
         return matrix_profile(*(_BT709 if is_srgb_space else (primaries, white)), curve)
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError) as error:
         note(f"gAMA and cHRM make no sense and are left out: {error}")
         return None
 

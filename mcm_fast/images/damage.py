@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,9 +15,10 @@ from .boxes import png_chunks
 from .notes import note, reason
 
 _STEP = 2**20
-# libjpeg's warnings that mean lost pixels; bytes too many before the end marker cost none.
+# libjpeg's warnings that mean lost pixels. Bytes too many before the end marker do, too: a broken
+# scan ends early. Zeros there are what some cameras write.
 _LOST = "Corrupt JPEG data", "Premature end of JPEG"
-_HARMLESS = "extraneous bytes before marker 0xd9"
+_PADDING = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7: first column, first row, column step, row step of each pass.
 _PASSES = (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)
@@ -76,7 +78,9 @@ def _jpeg_damage(data: bytes) -> str:
         simplejpeg.decode_jpeg(data, target, min_height=1, min_width=1, min_factor=8)
     except ValueError as error:
         message = reason(error)
-        if message.startswith(_LOST) and _HARMLESS not in message:
+        padding = _PADDING.search(message)
+        is_padded = padding and bytes(int(padding[1])) + b"\xff\xd9" in data
+        if message.startswith(_LOST) and not is_padded:
             return message
     return ""
 

@@ -13,7 +13,7 @@ from .notes import note
 
 _NATIVE = "L" if sys.byteorder == "little" else "B"
 _SWAPPED = {"L": "B", "B": "L"}
-_SHORT_GRAY = {"L;2": 85, "L;4": 17, "1": 255}
+_SHORT_GRAY = {"L;2": 85, "L;4": 17}
 
 
 def raw_mode(image: Image.Image) -> str:

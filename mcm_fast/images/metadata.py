@@ -95,6 +95,8 @@ def _good_part(exif: Image.Exif, block: int) -> tuple[dict, list[str]]:
     names = ExifTags.GPSTAGS if block == ExifTags.IFD.GPSInfo else ExifTags.TAGS
     try:
         values = dict(exif.get_ifd(block))
+        if isinstance(values.get(ExifTags.IFD.Interop), int):  # an offset into the old block
+            values[ExifTags.IFD.Interop] = exif.get_ifd(ExifTags.IFD.Interop)
     except Exception:
         return {}, [ExifTags.IFD(block).name]
     good, bad = {}, []

@@ -45,7 +45,7 @@ def _number(exif: Image.Exif) -> int:
     """1 to 8, or 0 for none that makes sense."""
     try:
         value = exif.get(ORIENTATION, 0)
-        value = value[0] if isinstance(value, tuple) else value
+        value = value[0] if isinstance(value, tuple | bytes) else value
         number = int(value.strip("\0 ") if isinstance(value, str) else value)
     except Exception:  # a tag of a foreign type, or beyond the end of its block
         return 0
