@@ -34,8 +34,8 @@ class FakeCodec:
         return fake_decompress(stream)
 
 
-def fake_decompress(stream, *, device="cpu", rendering="faithful", max_pixels=2**28):
-    s = unpack(stream, max_pixels)
+def fake_decompress(stream, *, model=None, device="cpu", rendering="faithful", max_pixels=2**28):
+    s = stream if isinstance(stream, Stream) else unpack(stream, max_pixels)
     pixels = torch.frombuffer(bytearray(s.coded.segments[0][4:]), dtype=torch.uint8)
     return pixels[: 3 * s.width * s.height].reshape(3, s.height, s.width)
 

@@ -65,7 +65,7 @@ def compress(
     target_bpp: Annotated[
         float | None, typer.Option(help="Bits a pixel, metadata apart; not a quality.")
     ] = None,
-    model: Annotated[str, typer.Option(help="The model's name.")] = "small",
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = "small",
     device: Device = "cpu",
     background: Annotated[str | None, typer.Option(help="Colour behind transparency.")] = None,
     strip: Annotated[
@@ -94,10 +94,12 @@ def compress(
     import mcm_fast
 
     from ..images import is_image_name
+    from ..inputs import check_device
 
     kind = Kind(STREAM, is_image_name, is_stream_name, keep_extension)
     work = pairs_of(sources, destination, kind, recursive)
     PIL.Image.MAX_IMAGE_PIXELS = None  # --max-pixels decides alone
+    device = str(check_device(device))
     processes = processes_for(jobs, len(work.pairs), device)
     mcm_fast.load(model, device=device, max_pixels=max_pixels)  # what is wrong with it is said once
     make_folders(work)

@@ -24,12 +24,15 @@ from .pairs import Kind, is_stream_name, make_folders, pairs_of
 from .pool import processes_for
 from .streams import PIPE, check_output, read, write
 
+_COLOURS = "icc_profile", "cicp"  # without them the pixels mean something else
+
 
 @dataclass(frozen=True)
 class Decompression:
     """Stream -> image file. `format` is Pillow's name, or None for that of the target's name."""
 
     format: str | None
+    model: str | None
     device: str
     rendering: str
     max_pixels: int
@@ -38,14 +41,17 @@ class Decompression:
     def __call__(self, source: str, target: str) -> None:
         import mcm_fast
 
+        from ..container import unpack
         from ..images import format_of, write_image
+        from ..metadata import named
 
         format = self.format or ("PNG" if target == PIPE else format_of(target))
-        stream = read(source)
-        metadata = {} if self.strip else mcm_fast.read_metadata(stream)
-        image = mcm_fast.decompress(
-            stream, device=self.device, rendering=self.rendering, max_pixels=self.max_pixels
-        )
+        stream = unpack(read(source), self.max_pixels)
+        metadata = named(stream.chunks)
+        if self.strip:
+            metadata = {name: metadata[name] for name in _COLOURS if name in metadata}
+        options = {"model": self.model, "device": self.device, "rendering": self.rendering}
+        image = mcm_fast.decompress(stream, **options, max_pixels=self.max_pixels)
         if target == PIPE:
             buffer = io.BytesIO()
             write_image(image, buffer, metadata, format)
@@ -63,6 +69,9 @@ def decompress(
     rendering: Annotated[str, typer.Option(help="faithful, or another of the model's.")] = (
         "faithful"
     ),
+    model: Annotated[
+        str | None, typer.Option(help="A model's name or file, not the one that IN names.")
+    ] = None,
     device: Device = "cpu",
     strip: Annotated[bool, typer.Option("--strip", help="Leave Exif and XMP out.")] = False,
     recursive: Recursive = False,
@@ -80,12 +89,12 @@ def decompress(
 
     from ..images import is_image_name
     from ..images.formats import writable
-    from ..inputs import usable_device
+    from ..inputs import check_device
 
-    device = str(usable_device(device))
+    device = str(check_device(device))
     name = None if format is None else writable(format.removeprefix("."), format)
     suffix = f".{format.removeprefix('.').lower()}" if format else ".png"
     work = pairs_of(sources, destination, Kind(suffix, is_stream_name, is_image_name), recursive)
     make_folders(work)
-    job = Decompression(name, device, rendering, max_pixels, strip)
+    job = Decompression(name, model, device, rendering, max_pixels, strip)
     run(work, Attempt(job, force, skip_existing), processes_for(jobs, len(work.pairs), device))

@@ -5,6 +5,10 @@ A command here only reads its arguments; torch is imported when one runs, so tha
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -56,11 +60,25 @@ def _options(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, 2 for an error told in a line on stderr, 130 for Ctrl-C."""
     reserve()
+    with _terminable():
+        try:
+            code = _run(arguments)
+        except BrokenPipeError:  # the reader of standard output has had enough
+            code = 2
+        return code if flush() else code or 2
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: no half file stays, and no process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = _run(arguments)
-    except BrokenPipeError:  # the reader of standard output has had enough
-        code = 2
-    return code if flush() else code or 2
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(arguments: list[str] | None) -> int:

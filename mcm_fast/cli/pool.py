@@ -100,7 +100,7 @@ def _prepare() -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
-    threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_follow_parent, daemon=True).start()
 
 
 def _interruptible(attempt: Callable[[Item], Outcome], item: Item) -> Outcome:
@@ -121,8 +121,9 @@ def _stop(*_: object) -> None:
     os._exit(130)
 
 
-def _follow_parent(parent: int) -> None:
-    """End with the server that started this process, which ends with the command."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+def _follow_parent() -> None:
+    """End with the command, however it ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -50,7 +50,7 @@ def read(source: str) -> bytes:
 
 def write(target: str, data: bytes | memoryview, like: str | None = None) -> None:
     """To a file with the permissions and time of the file `like`, or to standard output."""
-    from ..images import write_file
+    from ..files import write_file
 
     if target != PIPE:
         write_file(target, data, None if like == PIPE else like)

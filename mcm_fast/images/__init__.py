@@ -1,7 +1,6 @@
 """Image files as (3, height, width) tensors, and back, with what describes their colours."""
 
 from .damage import DamagedImage
-from .files import write_file
 from .formats import NotAnImage, format_of, is_image_name
 from .read import read_image
 from .write import write_image
@@ -12,6 +11,5 @@ __all__ = [
     "format_of",
     "is_image_name",
     "read_image",
-    "write_file",
     "write_image",
 ]

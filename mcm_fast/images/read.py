@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageColor, UnidentifiedImageError
 
-from ..limits import MAX_PIXELS, check_pixels
+from ..inputs import check_pixels
+from ..limits import MAX_PIXELS
 from . import damage, depth
 from .coding import coding_of
 from .colour import to_rgb

@@ -10,7 +10,7 @@ from typing import IO, Any
 import torch
 from PIL import Image, PngImagePlugin
 
-from .files import write_file
+from ..files import write_file
 from .formats import WRITTEN, Format, check_colours, format_of, writable
 from .metadata import EXIF_PREFIX, density_of
 from .notes import note, reason
