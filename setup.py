@@ -16,22 +16,10 @@ from pathlib import Path
 import pybind11
 from ninja import BIN_DIR
 from ninja.ninja_syntax import Writer, escape
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
-PACKAGES = ["mcm_fast"] + [
-    f"mcm_fast.{name}"
-    for name in (
-        "cli",
-        "effort",
-        "evaluation",
-        "exact",
-        "exact.cuda",
-        "network",
-        "training",
-        "transforms",
-    )
-]
+PACKAGES = find_packages(include=["mcm_fast", "mcm_fast.*"])
 WERROR = os.environ.get("CI") == "true" or os.environ.get("MCM_FAST_WERROR") == "1"
 NVCC = os.environ.get("NVCC") or shutil.which("nvcc")
 HOST = ["-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"] + ["-Werror"] * WERROR

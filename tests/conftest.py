@@ -12,7 +12,7 @@ if not torch.cuda.is_available():
 from mcm_fast import Codec
 from mcm_fast.exact.engines import NAMES
 
-pytest_plugins = ["training_runs"]
+pytest_plugins = ["cli_runs", "training_runs"]
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 ENGINES = [pytest.param(name, marks=GPU if name == "cuda" else ()) for name in NAMES]
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -3,47 +3,108 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from ..limits import MAX_PIXELS
-from .jobs import PIPE, check_target, jobs, read, run, write
-from .options import Destination, Device, Force, MaxPixels, Sources
+from .jobs import Attempt, run
+from .options import (
+    Destination,
+    Device,
+    Force,
+    Jobs,
+    MaxPixels,
+    Recursive,
+    SkipExisting,
+    Sources,
+)
+from .pairs import STREAM, Kind, is_stream_name, make_folders, pairs_of
+from .pool import processes_for
+from .streams import check_output, read, write
+
+
+@dataclass(frozen=True)
+class Compression:
+    """Image file -> stream, with one codec; `aim` is the quality or target_bpp."""
+
+    model: str
+    device: str
+    aim: dict[str, float]
+    background: str | None
+    max_pixels: int
+    accept_damaged: bool
+    strip: bool
+
+    def __call__(self, source: str, target: str) -> None:
+        import mcm_fast
+
+        from ..images import DamagedImage, read_image
+        from .judgement import tell_poor
+
+        data = read(source)
+        limits = {"accept_damaged": self.accept_damaged, "strip": self.strip}
+        try:
+            image, metadata = read_image(
+                io.BytesIO(data), self.background, self.max_pixels, **limits
+            )
+        except DamagedImage as error:
+            hint = "" if self.accept_damaged else "; --accept-damaged takes what there is"
+            raise ValueError(f"{error}{hint}") from error
+        codec = mcm_fast.load(self.model, device=self.device, max_pixels=self.max_pixels)
+        stream = codec.compress(image, metadata=metadata, **self.aim)
+        write(target, stream, like=source)
+        tell_poor(codec, image, stream, len(data))
 
 
 def compress(
     sources: Sources,
     destination: Destination,
     quality: Annotated[float | None, typer.Option(help="0..100 [default: 50]")] = None,
-    target_bpp: Annotated[float | None, typer.Option(help="Bits a pixel, not a quality.")] = None,
+    target_bpp: Annotated[
+        float | None, typer.Option(help="Bits a pixel, metadata apart; not a quality.")
+    ] = None,
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "small",
     device: Device = "cpu",
     background: Annotated[str | None, typer.Option(help="Colour behind transparency.")] = None,
-    max_pixels: MaxPixels = MAX_PIXELS,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Leave metadata out; colours become sRGB.")
+    ] = False,
+    accept_damaged: Annotated[
+        bool, typer.Option("--accept-damaged", help="Take what damaged files still hold.")
+    ] = False,
+    recursive: Recursive = False,
+    keep_extension: Annotated[
+        bool, typer.Option("--keep-extension", help="photo.jpg becomes photo.jpg.mcm.")
+    ] = False,
+    skip_existing: SkipExisting = False,
     force: Force = False,
+    jobs: Jobs = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Compress images to .mcm files."""
+    """Compress images to .mcm files.
+
+    What a stream cannot hold of a file is noted: docs/pictures.md.
+    """
     aim = _aim(quality, target_bpp)
+    check_output(destination)
     import PIL.Image
 
     import mcm_fast
 
-    from ..images import is_image_name, read_image
+    from ..images import is_image_name
     from ..inputs import check_device
-    from ..metadata import named
 
-    pairs = jobs(sources, destination, ".mcm", is_image_name)
+    kind = Kind(STREAM, is_image_name, is_stream_name, keep_extension)
+    work = pairs_of(sources, destination, kind, recursive)
     PIL.Image.MAX_IMAGE_PIXELS = None  # --max-pixels decides alone
-    codec = mcm_fast.load(model, device=check_device(device), max_pixels=max_pixels)
-
-    def job(source: str, target: str) -> None:
-        check_target(target, force)
-        file = io.BytesIO(read(source)) if source == PIPE else source
-        image, chunks = read_image(file, background, max_pixels)
-        write(target, codec.compress(image, metadata=named(chunks), **aim))
-
-    run(pairs, job)
+    device = str(check_device(device))
+    processes = processes_for(jobs, len(work.pairs), device)
+    mcm_fast.load(model, device=device, max_pixels=max_pixels)  # what is wrong with it is said once
+    make_folders(work)
+    job = Compression(model, device, aim, background, max_pixels, accept_damaged, strip)
+    run(work, Attempt(job, force, skip_existing), processes)
 
 
 def _aim(quality: float | None, target_bpp: float | None) -> dict[str, float]:

@@ -2,19 +2,70 @@
 
 from __future__ import annotations
 
-import sys
+import io
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from ..limits import MAX_PIXELS
-from .jobs import PIPE, check_target, is_stream_name, jobs, read, run
-from .options import Destination, Device, Force, MaxPixels, Sources
+from .jobs import Attempt, run
+from .options import (
+    Destination,
+    Device,
+    Force,
+    Jobs,
+    MaxPixels,
+    Recursive,
+    SkipExisting,
+    Sources,
+)
+from .pairs import Kind, is_stream_name, make_folders, pairs_of
+from .pool import processes_for
+from .streams import PIPE, check_output, read, write
+
+_COLOURS = "icc_profile", "cicp"  # without them the pixels mean something else
+
+
+@dataclass(frozen=True)
+class Decompression:
+    """Stream -> image file. `format` is Pillow's name, or None for that of the target's name."""
+
+    format: str | None
+    model: str | None
+    device: str
+    rendering: str
+    max_pixels: int
+    strip: bool
+
+    def __call__(self, source: str, target: str) -> None:
+        import mcm_fast
+
+        from ..container import unpack
+        from ..images import format_of, write_image
+        from ..metadata import named
+
+        format = self.format or ("PNG" if target == PIPE else format_of(target))
+        stream = unpack(read(source), self.max_pixels)
+        metadata = named(stream.chunks)
+        if self.strip:
+            metadata = {name: metadata[name] for name in _COLOURS if name in metadata}
+        options = {"model": self.model, "device": self.device, "rendering": self.rendering}
+        image = mcm_fast.decompress(stream, **options, max_pixels=self.max_pixels)
+        if target == PIPE:
+            buffer = io.BytesIO()
+            write_image(image, buffer, metadata, format)
+            write(PIPE, buffer.getbuffer())
+        else:
+            write_image(image, target, metadata, format, None if source == PIPE else source)
 
 
 def decompress(
     sources: Sources,
     destination: Destination,
+    format: Annotated[
+        str | None, typer.Option(help="png, jpg, ...: into a folder or - [default: png]")
+    ] = None,
     rendering: Annotated[str, typer.Option(help="faithful, or another of the model's.")] = (
         "faithful"
     ),
@@ -22,27 +73,28 @@ def decompress(
         str | None, typer.Option(help="A model's name or file, not the one that IN names.")
     ] = None,
     device: Device = "cpu",
-    max_pixels: MaxPixels = MAX_PIXELS,
+    strip: Annotated[bool, typer.Option("--strip", help="Leave Exif and XMP out.")] = False,
+    recursive: Recursive = False,
+    skip_existing: SkipExisting = False,
     force: Force = False,
+    jobs: Jobs = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Decompress .mcm files to images.
 
-    OUT's extension picks the format. Into a folder or - it is PNG.
+    OUT's extension picks the format, or --format does.
     """
-    import mcm_fast
+    check_output(destination)
+    import mcm_fast  # noqa: F401
 
-    from ..container import unpack
-    from ..images import format_of, write_image
+    from ..images import is_image_name
+    from ..images.formats import writable
     from ..inputs import check_device
 
     device = str(check_device(device))
-
-    def job(source: str, target: str) -> None:
-        check_target(target, force)
-        format = "PNG" if target == PIPE else format_of(target)
-        stream = unpack(read(source), max_pixels)
-        options = {"model": model, "device": device, "rendering": rendering}
-        image = mcm_fast.decompress(stream, **options, max_pixels=max_pixels)
-        write_image(image, sys.stdout.buffer if target == PIPE else target, stream.chunks, format)
-
-    run(jobs(sources, destination, ".png", is_stream_name), job)
+    name = None if format is None else writable(format.removeprefix("."), format)
+    suffix = f".{format.removeprefix('.').lower()}" if format else ".png"
+    work = pairs_of(sources, destination, Kind(suffix, is_stream_name, is_image_name), recursive)
+    make_folders(work)
+    job = Decompression(name, model, device, rendering, max_pixels, strip)
+    run(work, Attempt(job, force, skip_existing), processes_for(jobs, len(work.pairs), device))

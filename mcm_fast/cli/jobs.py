@@ -1,119 +1,131 @@
-"""What commands over files share: pairs of source and target, progress, errors by file."""
+"""What commands over files share: each file's outcome, progress, the summary, the exit code."""
 
 from __future__ import annotations
 
+import enum
 import os
-import sys
 import warnings
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import typer
 
+from .pairs import Pairs
+from .pool import outcomes_of
+from .streams import PIPE, say
+
 # What a user can cause, from a bad file to a missing extension. The rest are bugs: a traceback.
 EXPECTED = (ValueError, OSError, ImportError, RuntimeError, MemoryError)
-PIPE = "-"
+Job = Callable[[str, str], None]
+_NAMED = 5  # as many files are named in a summary
 
 
-def jobs(
-    sources: list[str], destination: str, suffix: str, is_meant: Callable[[Path], bool]
-) -> list[tuple[str, str]]:
-    """Return (source, target) pairs, without looking into any file.
-
-    Several sources or a folder (of which the files that `is_meant` names are taken, not those of
-    its subfolders) go to a folder, made if need be. Raises ValueError, OSError.
-    """
-    into_folder = os.path.isdir(destination) or destination.endswith(os.sep)
-    if len(sources) == 1 and not os.path.isdir(sources[0]) and not into_folder:
-        return [(sources[0], destination)]
-    if destination == PIPE or PIPE in sources:
-        raise ValueError("- is for one file in and one file out")
-    targets: dict[str, str] = {}
-    for source in _listed(sources, is_meant):
-        target = os.path.join(destination, Path(source).stem + suffix)
-        if target in targets:
-            raise ValueError(f"{targets[target]} and {source} would both become {target}")
-        targets[target] = source
-    os.makedirs(destination, exist_ok=True)
-    return [(source, target) for target, source in targets.items()]
+class Status(enum.Enum):
+    DONE = "done"
+    SKIPPED = "skipped, for they exist"
+    FAILED = "failed"
+    FOREIGN = "no pictures"
 
 
-def _listed(sources: list[str], is_meant: Callable[[Path], bool]) -> Iterable[str]:
-    for source in sources:
-        if not os.path.isdir(source):
-            yield source
-            continue
-        names = sorted(p for p in Path(source).iterdir() if p.is_file() and is_meant(p))
-        if not names:
-            raise ValueError(f"{source}: nothing to do in this folder")
-        yield from map(str, names)
+@dataclass
+class Outcome:
+    """What became of one file: its status, the lines about it."""
+
+    status: Status
+    notes: list[str] = field(default_factory=list)
+    failure: str = ""
 
 
-def run(jobs: list[tuple[str, str]], job: Callable[[str, str], None]) -> None:
-    """Do every job, show progress where there are several, report those that failed at the end."""
-    failures = []
-    for source, target in _with_progress(jobs):
-        try:
-            about(source, lambda s=source, t=target: job(s, t))
-        except ValueError as error:
-            failures.append(str(error))
-    for failure in failures:
-        say(failure)
-    if failures:
-        raise typer.Exit(2)
+@dataclass(frozen=True)
+class Attempt:
+    """A job with its manners; it travels to other processes, so `job` must, too."""
+
+    job: Job
+    force: bool = False
+    skip_existing: bool = False
+
+    def __call__(self, pair: tuple[str, str]) -> Outcome:
+        source, target = pair
+        exists = target != PIPE and os.path.isfile(target)
+        if exists and self.skip_existing:
+            return Outcome(Status.SKIPPED)
+        if exists and not self.force:
+            return Outcome(Status.FAILED, [], f"{target} exists: use --force to overwrite it")
+        return outcome_of(source, lambda: self.job(source, target))
 
 
-def about(source: str, action: Callable[[], object]) -> object:
-    """Return what `action` returns; its errors and warnings name the file they are about."""
+def outcome_of(source: str, action: Callable[[], object]) -> Outcome:
+    """Run an action about a file; its errors and warnings name the file."""
     name = "standard input" if source == PIPE else source
+    outcome = Outcome(Status.DONE)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
-            result = action()
+            action()
         except EXPECTED as error:
+            outcome.status = Status.FOREIGN if _is_foreign(error) else Status.FAILED
             cause = reason(error)
-            raise ValueError(cause if cause.startswith(name) else f"{name}: {cause}") from error
-    for warning in caught:
-        if warning.category is UserWarning:
-            say(f"note: {name}: {first_line(str(warning.message))}")
-    return result
+            outcome.failure = cause if cause.startswith(name) else f"{name}: {cause}"
+    told = (first_line(str(w.message)) for w in caught if w.category is UserWarning)
+    outcome.notes = [f"note: {name}: {message}" for message in dict.fromkeys(told)]
+    return outcome
 
 
-def _with_progress(jobs: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    if len(jobs) < 2:
-        return jobs
+def run(work: Pairs, attempt: Attempt, processes: int = 1) -> None:
+    """Do every job, with progress and a summary where there are several.
+
+    Raises typer.Exit with code 2 if a file failed; not where --skip-existing repeats a run and
+    nothing new could be done: what the first run refused is told again, no more.
+    """
+    counts: Counter[Status] = Counter()
+    failures = []
+    for outcome in _with_progress(outcomes_of(work.pairs, attempt, processes), len(work.pairs)):
+        counts[outcome.status] += 1
+        for line in outcome.notes:
+            say(line)
+        if outcome.failure:
+            failures.append(outcome.failure)
+    for line in failures:
+        say(line)
+    if work.several:
+        _summarise(counts, work)
+    is_repetition = counts[Status.SKIPPED] and not counts[Status.DONE]
+    if failures and not is_repetition:
+        raise typer.Exit(2)
+
+
+def _summarise(counts: Counter[Status], work: Pairs) -> None:
+    if work.others:
+        say(f"not meant by their names: {_names(work.others)}")
+    if work.folders:
+        say(f"not looked into (--recursive does): {_names(work.folders)}")
+    parts = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
+    total = sum(counts.values())
+    say(f"{total} file{'s' * (total != 1)}: {', '.join(parts)}")
+
+
+def _names(paths: list[str]) -> str:
+    more = len(paths) - _NAMED
+    return ", ".join(paths[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _is_foreign(error: BaseException) -> bool:
+    from ..images import NotAnImage
+
+    return isinstance(error, NotAnImage)
+
+
+def _with_progress(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+    if total < 2:
+        yield from outcomes
+        return
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    return track(jobs, "mcm-fast", console=console, disable=not console.is_terminal, transient=True)
-
-
-def check_target(target: str, force: bool) -> None:
-    if not force and target != PIPE and os.path.isfile(target):
-        raise FileExistsError(f"{target} exists: use --force to overwrite it")
-
-
-def is_stream_name(path: Path) -> bool:
-    return path.suffix.lower() == ".mcm"
-
-
-def read(source: str) -> bytes:
-    return sys.stdin.buffer.read() if source == PIPE else Path(source).read_bytes()
-
-
-def write(target: str, data: bytes) -> None:
-    from ..files import write_file
-
-    if target == PIPE:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        write_file(target, data)
-
-
-def say(message: str) -> None:
-    print(f"mcm-fast: {message}", file=sys.stderr)
+    hidden = not console.is_terminal
+    yield from track(outcomes, "mcm-fast", total, console=console, disable=hidden, transient=True)
 
 
 def reason(error: BaseException) -> str:

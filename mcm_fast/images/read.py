@@ -1,0 +1,107 @@
+"""Image files as they come -> upright 8-bit RGB tensors, and what describes them."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from PIL import Image, ImageColor, UnidentifiedImageError
+
+from ..inputs import check_pixels
+from ..limits import MAX_PIXELS
+from . import damage, depth
+from .coding import coding_of
+from .colour import to_rgb
+from .formats import foreign, readable
+from .metadata import metadata_of
+from .notes import reason
+from .orientation import exif_of, orientation_of, upright
+from .pages import choose_page
+
+Source = str | os.PathLike[str] | IO[bytes]
+
+
+def read_image(
+    source: Source,
+    background: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    *,
+    accept_damaged: bool = False,
+    strip: bool = False,
+) -> tuple[torch.Tensor, dict[str, bytes]]:
+    """The uint8 image (3, height, width) of a file, and its metadata.
+
+    Args:
+        source: a path, or a binary file.
+        background: the colour that transparency is laid over, as Pillow's ImageColor spells it.
+        max_pixels: larger images are refused before their pixels are looked at.
+        accept_damaged: take what there is of a file of which a part is missing or broken.
+        strip: leave the metadata out; the pixels are converted to sRGB instead.
+
+    Returns: the image, and `icc_profile`, `exif` (from its TIFF header on, without orientation),
+    `xmp` and `cicp`, as many of them as there are. docs/pictures.md tells what becomes of each
+    kind of picture. Whatever is left out or converted is a UserWarning.
+
+    Raises OSError when the file cannot be opened; `NotAnImage` for bytes of no format that is read,
+    `DamagedImage`, and other ValueErrors for what is not one still picture, is transparent without
+    a background, or is larger than `max_pixels`.
+    """
+    colour = None if background is None else ImageColor.getrgb(background)[:3]
+    data = source.read() if hasattr(source, "read") else Path(source).read_bytes()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
+            return _read(data, colour, max_pixels, accept_damaged, strip)
+    except (ValueError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders raise anything over damaged files
+        raise ValueError(f"not a readable image: {reason(error)}") from error
+
+
+def _read(
+    data: bytes,
+    colour: tuple[int, ...] | None,
+    max_pixels: int,
+    accept_damaged: bool,
+    strip: bool,
+) -> tuple[torch.Tensor, dict[str, bytes]]:
+    first = _open(data, 0)
+    check_pixels(*first.size, max_pixels)
+    open_again = functools.partial(_open, data, choose_page(first, data))
+    opened = open_again()
+    check_pixels(*opened.size, max_pixels)
+    raw = depth.raw_mode(opened)
+    loaded = damage.load(open_again, data, accept_damaged)
+    coding = coding_of(loaded, data)
+    exif = exif_of(loaded)
+    orientation = orientation_of(exif, loaded)
+    metadata = {} if strip else metadata_of(loaded, exif)
+    image, colours = to_rgb(depth.eight_bits(loaded, raw, open_again), coding, strip)
+    image = _flatten(upright(image, orientation), colour)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous(), colours | metadata
+
+
+def _open(data: bytes, page: int) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=readable())
+    except UnidentifiedImageError:
+        raise foreign(data) from None
+    if page:
+        image.seek(page)
+    return image
+
+
+def _flatten(image: Image.Image, colour: tuple[int, ...] | None) -> Image.Image:
+    """Lay a transparent image over `colour`."""
+    if image.mode == "RGB":
+        return image
+    if colour is None:
+        raise ValueError("the image is transparent: name a background colour to lay it over")
+    below = Image.new("RGBA", image.size, (*colour, 255))
+    return Image.alpha_composite(below, image).convert("RGB")

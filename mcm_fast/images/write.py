@@ -1,0 +1,117 @@
+"""uint8 RGB tensors -> image files; what a format cannot hold is told."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from typing import IO, Any
+
+import torch
+from PIL import Image, PngImagePlugin
+
+from ..files import write_file
+from .formats import WRITTEN, Format, check_colours, format_of, writable
+from .metadata import EXIF_PREFIX, density_of
+from .notes import note, reason
+
+# What one APP1 segment of a JPEG holds beside its length and name; Pillow writes no second.
+_JPEG_LIMITS = {"exif": 65533 - len(EXIF_PREFIX), "xmp": 65533 - 29}
+_TIFF_XMP = 700
+
+
+def write_image(
+    image: torch.Tensor,
+    target: str | os.PathLike[str] | IO[bytes],
+    metadata: Mapping[str, bytes] | None = None,
+    format: str | None = None,
+    like: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write a uint8 image (3, height, width) and its metadata to a file.
+
+    Args:
+        metadata: as `read_image` returns it. What the format cannot hold is left out with a
+            UserWarning, and so is told what it loses of the pixels.
+        format: Pillow's name, or an extension; by default that of the file name.
+        like: a file whose permissions and time the new one gets.
+
+    A file appears whole or not at all. Raises ValueError for a format that cannot be written or
+    cannot hold the image, OSError from the disk.
+    """
+    if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != 3:
+        raise ValueError(f"an image is uint8 (3,H,W), got {image.dtype} {tuple(image.shape)}")
+    format = format_of(target) if format is None else writable(format)
+    pixels = Image.fromarray(image.permute(1, 2, 0).contiguous().cpu().numpy())
+    is_gray = bool((image[0] == image[1]).all() and (image[1] == image[2]).all())
+    check_colours(target, is_gray)
+    if is_gray and str(target).lower().endswith(".pgm"):
+        pixels = pixels.convert("L")
+    data = _encoded(pixels, format, dict(metadata or {}))
+    if hasattr(target, "write"):
+        target.write(data)
+    else:
+        write_file(target, data, like)
+
+
+def _encoded(pixels: Image.Image, format: str, metadata: dict[str, bytes]) -> memoryview:
+    holds = WRITTEN[format]
+    if holds.loses:
+        note(holds.loses)
+    kept = _what_fits(metadata, format, holds)
+    options = dict(holds.options)
+    if density := density_of(kept.get("exif", metadata.get("exif", b""))) if holds.dpi else None:
+        options["dpi"] = density
+    options |= _metadata_options(kept, format)
+    buffer = io.BytesIO()
+    try:
+        pixels.save(buffer, format, **options)
+    except Exception as error:  # as many kinds as encoders
+        raise ValueError(f"cannot write this image as {format}: {reason(error)}") from error
+    return buffer.getbuffer()
+
+
+def _what_fits(metadata: dict[str, bytes], format: str, holds: Format) -> dict[str, bytes]:
+    """Metadata that the format holds; notes about the rest."""
+    kept = {}
+    for name, content in metadata.items():
+        limit = _JPEG_LIMITS.get(name, len(content)) if format == "JPEG" else len(content)
+        if not getattr(holds, name, False):
+            note(f"{name} is left out: {format} does not hold it")
+        elif len(content) > limit:
+            note(f"{name} is left out: {len(content)} bytes are more than {format} holds")
+        else:
+            kept[name] = content
+    return kept
+
+
+def _metadata_options(metadata: dict[str, bytes], format: str) -> dict[str, Any]:
+    """What Pillow's encoder takes."""
+    options: dict[str, Any] = {}
+    if "icc_profile" in metadata:
+        options["icc_profile"] = metadata["icc_profile"]
+    if "exif" in metadata:
+        options["exif"] = EXIF_PREFIX + metadata["exif"]
+    if format == "PNG":
+        options["pnginfo"] = _png_info(metadata)
+    elif "xmp" in metadata and format == "TIFF":
+        options |= _tiff_options(metadata)
+    elif "xmp" in metadata:
+        options["xmp"] = metadata["xmp"]
+    return options
+
+
+def _png_info(metadata: dict[str, bytes]) -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    if "cicp" in metadata:
+        info.add(b"cICP", metadata["cicp"])
+    if "xmp" in metadata:
+        info.add_itxt("XML:com.adobe.xmp", metadata["xmp"].decode("utf-8", "replace"))
+    return info
+
+
+def _tiff_options(metadata: dict[str, bytes]) -> dict[str, Any]:
+    """Exif and XMP both as tags of the file: Pillow takes one or the other."""
+    exif = Image.Exif()
+    exif.load(EXIF_PREFIX + metadata.get("exif", b"")) if "exif" in metadata else None
+    exif[_TIFF_XMP] = metadata["xmp"]
+    return {"exif": exif}
