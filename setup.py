@@ -19,10 +19,8 @@ from ninja.ninja_syntax import Writer, escape
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-PACKAGES = ["mcm_fast"] + [
-    f"mcm_fast.{name}"
-    for name in ("cli", "evaluation", "exact", "exact.cuda", "network", "training", "transforms")
-]
+WINGS = ("cli", "evaluation", "exact", "exact.cuda", "exact.pixels", "network", "training")
+PACKAGES = ["mcm_fast", *(f"mcm_fast.{name}" for name in (*WINGS, "transforms"))]
 WERROR = os.environ.get("CI") == "true" or os.environ.get("MCM_FAST_WERROR") == "1"
 NVCC = os.environ.get("NVCC") or shutil.which("nvcc")
 HOST = ["-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"] + ["-Werror"] * WERROR

@@ -5,7 +5,7 @@ made of the latents (`Latents in` below); the last is the image. Tensors are int
 +-limit (the last: 0 .. 255), one limit a tensor. All convolutions pad by replication of the edge.
 
     acc = sum of weight * x                                  below 2^31 in magnitude
-    v   = clamp(floor((acc * multiplier + bias) / 2^30), -32767, 32767)     |.| below 2^53
+    v   = clamp(floor((acc * multiplier + bias) / 2^30), -32768, 32767)     |.| below 2^53
 
 CONV, kernel 1, 3, or 2 (every second row and column, padded below and to the right):
 

@@ -63,7 +63,7 @@ def conv(
 ) -> Tensor:
     """[C, h, w] -> [O / factor^2, h factor, w factor], fp64."""
     v = requantize(products(tensors[layer.source], numbers["weight"]), numbers)
-    v = v.clamp(-rule.MOST, rule.MOST)
+    v = v.clamp(-rule.MOST - 1, rule.MOST)
     if layer.activation == Activation.LEAKY:
         v = torch.maximum(v, ((v * rule.SLOPE + rule.HALF) / 2**15).floor())
     if layer.activation == Activation.SIGMOID:
