@@ -126,50 +126,58 @@ struct Normalize {
   }
 };
 
-// N blocks of outputs at P positions.
-template <class Op, int N, int P>
-MCM_VNNI void tile(const Run& run, int64_t block, int64_t first) {
+// The sums of one or two (kTwo) blocks of outputs at P positions: acc [1 or 2, P, kBlock].
+//
+// A function of its own that ends with the sums in memory: GCC would otherwise keep them there
+// throughout.
+template <bool kTwo, int P>
+__attribute__((noinline)) MCM_VNNI void accumulate(const Run& run, int64_t block, int64_t first,
+                                                   __m512i* acc) {
   const Layer& layer = *run.layer;
   const int64_t size = layer.block_size(), step = run.step;
   const int16_t* weight = &layer.weight[block * size];
-  __m512i acc[P][N];
+  __m512i low[P], high[P];
 #pragma GCC unroll 12
-  for (int p = 0; p < P; ++p) {
-#pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) acc[p][n] = _mm512_setzero_si512();
-  }
+  for (int p = 0; p < P; ++p) low[p] = high[p] = _mm512_setzero_si512();
   for (int64_t span = 0; span < layer.spans(); ++span) {
     const int16_t* x = run.window[span] + first * step;
     for (int64_t pair = 0; pair < layer.pairs; ++pair, x += 2, weight += 2 * kBlock) {
-      __m512i w[N];
-#pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) w[n] = _mm512_loadu_si512(weight + n * size);
+      const __m512i w0 = _mm512_load_si512(weight);
+      const __m512i w1 = kTwo ? _mm512_load_si512(weight + size) : w0;
 #pragma GCC unroll 12
       for (int p = 0; p < P; ++p) {
         const __m512i pairs = broadcast_pair(x + p * step);
-#pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) acc[p][n] = _mm512_dpwssd_epi32(acc[p][n], w[n], pairs);
+        low[p] = _mm512_dpwssd_epi32(low[p], w0, pairs);
+        if (kTwo) high[p] = _mm512_dpwssd_epi32(high[p], w1, pairs);
       }
     }
   }
-#pragma GCC unroll 4
-  for (int n = 0; n < N; ++n) {
-    const Finish f = finish_of(run, block + n);
 #pragma GCC unroll 12
-    for (int p = 0; p < P; ++p) Op::finish(run, f, first + p, acc[p][n]);
+  for (int p = 0; p < P; ++p) {
+    acc[p] = low[p];
+    if (kTwo) acc[P + p] = high[p];
   }
 }
 
-using Tile = void (*)(const Run&, int64_t, int64_t);
+using Accumulate = void (*)(const Run&, int64_t, int64_t, __m512i*);
 
-template <class Op, int N>
+template <bool kTwo>
+constexpr Accumulate kAccumulate[] = {
+    accumulate<kTwo, 1>, accumulate<kTwo, 2>,  accumulate<kTwo, 3>,  accumulate<kTwo, 4>,
+    accumulate<kTwo, 5>, accumulate<kTwo, 6>,  accumulate<kTwo, 7>,  accumulate<kTwo, 8>,
+    accumulate<kTwo, 9>, accumulate<kTwo, 10>, accumulate<kTwo, 11>, accumulate<kTwo, 12>};
+
+template <class Op, bool kTwo>
 MCM_VNNI void blocks(const Run& run, int64_t block) {
-  static constexpr Tile kTiles[] = {tile<Op, N, 1>,  tile<Op, N, 2>,  tile<Op, N, 3>,
-                                    tile<Op, N, 4>,  tile<Op, N, 5>,  tile<Op, N, 6>,
-                                    tile<Op, N, 7>,  tile<Op, N, 8>,  tile<Op, N, 9>,
-                                    tile<Op, N, 10>, tile<Op, N, 11>, tile<Op, N, 12>};
-  for (int64_t p = 0; p < run.count; p += kTile) {
-    kTiles[std::min(kTile, run.count - p) - 1](run, block, p);
+  const Finish low = finish_of(run, block), high = finish_of(run, kTwo ? block + 1 : block);
+  __m512i acc[2 * kTile];
+  for (int64_t first = 0; first < run.count; first += kTile) {
+    const int64_t count = std::min(kTile, run.count - first);
+    kAccumulate<kTwo>[count - 1](run, block, first, acc);
+    for (int64_t p = 0; p < count; ++p) {
+      Op::finish(run, low, first + p, acc[p]);
+      if (kTwo) Op::finish(run, high, first + p, acc[count + p]);
+    }
   }
 }
 
@@ -177,8 +185,8 @@ template <class Op>
 MCM_VNNI void all_blocks(const Run& run) {
   const int64_t count = run.layer->blocks();
   int64_t block = 0;
-  for (; block + 2 <= count; block += 2) blocks<Op, 2>(run, block);
-  if (block < count) blocks<Op, 1>(run, block);
+  for (; block + 2 <= count; block += 2) blocks<Op, true>(run, block);
+  if (block < count) blocks<Op, false>(run, block);
 }
 
 }  // namespace
