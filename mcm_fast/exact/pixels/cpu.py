@@ -9,7 +9,7 @@ import numpy as np
 from ..extension import extension
 from .rendering import Rendering
 
-ROWS = 8  # of a tensor that are computed at once: they and their neighbours stay in the cache
+BAND = 8  # of a tensor that are computed at once: they and their neighbours stay in the cache
 
 
 class CpuRenderer:
@@ -40,7 +40,7 @@ class CpuRenderer:
         *,
         box: tuple[int, int, int, int] | None = None,
         transposed: bool = False,
-        rows: int = ROWS,
+        band: int = BAND,
     ) -> np.ndarray:
         """Decoded latents and what the entropy model says of them -> pixels.
 
@@ -52,12 +52,32 @@ class CpuRenderer:
             box: (top, left, bottom, right) in pixels of the coded orientation; all of
                 h * block x w * block by default.
             transposed: the coded orientation is not the image's.
-            rows: changes the speed and the memory, never the pixels.
+            band: rows of a tensor that are computed at once; changes the speed and the memory,
+                never the pixels.
 
         Returns uint8 [height, width, 3] of the box, in the image's orientation.
         Raises ValueError for a wrong shape or type, or a number out of range.
         """
-        block = self.rendering.block
-        box = box or (0, 0, y.shape[1] * block, y.shape[2] * block)
         arrays = y, mu, indexes, hyper
-        return self._packed.render(*arrays, quality, box, transposed, self.threads, rows)
+        if any(array.ndim != 3 or array.shape[1:] != y.shape[1:] for array in arrays):
+            raise ValueError(f"arrays of the shapes {[array.shape for array in arrays]}")
+        (height, width), block = y.shape[1:], self.rendering.block
+        top, left, bottom, right = box or (0, 0, height * block, width * block)
+        rows = self._seen(top, bottom, height), self._seen(left, right, width)
+        arrays = (_cut(array, *rows) for array in arrays)
+        y0, x0 = (span.start * block for span in rows)
+        box = top - y0, left - x0, bottom - y0, right - x0
+        return self._packed.render(*arrays, quality, box, transposed, self.threads, band)
+
+    def _seen(self, first: int, last: int, length: int) -> slice:
+        """The latents that pixels first .. last - 1 depend on, of `length` along that side."""
+        block, align = self.rendering.block, self.rendering.alignment
+        if not 0 <= first < last <= length * block:
+            raise ValueError(f"pixels {first} to {last} do not lie within {length * block}")
+        start = first // block // align * align - self.rendering.reach
+        end = -(-last // (block * align)) * align + self.rendering.reach
+        return slice(max(0, start), min(length, end))
+
+
+def _cut(array: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    return np.ascontiguousarray(array[:, rows, columns])

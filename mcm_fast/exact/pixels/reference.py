@@ -113,5 +113,3 @@ def requantize(acc: Tensor, numbers: dict[str, Tensor]) -> Tensor:
 def _at(length: int, scale: int) -> int:
     """Positions of a tensor along a side of so many latents."""
     return length << scale if scale >= 0 else -(-length // 2**-scale)
-
-
