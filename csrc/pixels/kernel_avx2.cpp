@@ -147,6 +147,7 @@ MCM_AVX2 void tile(const Run& run, const Finish& f, int64_t block, int64_t first
   for (int p = 0; p < P; ++p) low[p] = high[p] = _mm256_setzero_si256();
   for (int64_t span = 0; span < layer.spans(); ++span) {
     const int16_t* x = run.window[span] + first * step;
+#pragma GCC unroll 2
     for (int64_t pair = 0; pair < layer.pairs; ++pair, x += 2, weight += 2 * kBlock) {
       const __m256i w0 = load(weight), w1 = load(weight + kBlock);
 #pragma GCC unroll 6

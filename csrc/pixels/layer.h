@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace mcm::pixels {
@@ -21,7 +22,8 @@ constexpr int kSlope = 3277;     // of the leaky ReLU, in 15 bits
 constexpr int kSigmoids = 2048;  // half the table
 constexpr int kMaxKernel = 3;
 
-// Whole cache lines: a 512-bit load that crosses two takes twice as long.
+// Whole cache lines, since a 512-bit load that crosses two takes twice as long; a vector of a size
+// is not initialised.
 template <class T>
 struct Aligned {
   using value_type = T;
@@ -31,6 +33,14 @@ struct Aligned {
   Aligned(const Aligned<U>&) {}
   T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
   void deallocate(T* p, std::size_t) { ::operator delete(p, kLine); }
+  template <class U>
+  void construct(U* p) {
+    ::new (static_cast<void*>(p)) U;
+  }
+  template <class U, class... Args>
+  void construct(U* p, Args&&... args) {
+    ::new (static_cast<void*>(p)) U(std::forward<Args>(args)...);
+  }
   bool operator==(const Aligned&) const { return true; }
   bool operator!=(const Aligned&) const { return false; }
 };

@@ -14,24 +14,27 @@ namespace mcm::pixels {
 namespace {
 
 constexpr int64_t kSlack = 64;      // values behind a tensor that a register may read
+constexpr int64_t kLine = 32;       // values of a cache line
 constexpr int64_t kPositions = 12;  // a segment of a row is a multiple: no kernel's tile is cut
 constexpr int64_t kMaxSide = int64_t{1} << 28;
 
 // The rows of a tensor that are held, each with its first and last position repeated beyond it.
 class Rows {
  public:
-  Rows(Size size, int64_t channels, int64_t capacity)
-      : size_(size),
-        channels_(channels),
-        capacity_(std::max<int64_t>(capacity, 1)),
-        values_(capacity_ * (size.width + 2) * channels + kSlack) {}
+  Rows(Size size, int64_t channels, int64_t capacity, int16_t* memory)
+      : size_(size), channels_(channels), capacity_(capacity), values_(memory) {}
+
+  // Values that such rows take, in whole cache lines.
+  static int64_t values(Size size, int64_t channels, int64_t capacity) {
+    return rounded_up(capacity * (size.width + 2) * channels + kSlack, kLine);
+  }
 
   int64_t width() const { return size_.width; }
 
   // Row `row`, or the image's edge where there is no such row.
   int16_t* at(int64_t row, int64_t column) {
     row = std::clamp<int64_t>(row, 0, size_.height - 1) % capacity_;
-    return &values_[(row * (size_.width + 2) + column + 1) * channels_];
+    return values_ + (row * (size_.width + 2) + column + 1) * channels_;
   }
 
   // Repeats the edges of a row of which columns first .. last - 1 have just been made.
@@ -44,8 +47,24 @@ class Rows {
  private:
   Size size_;
   int64_t channels_, capacity_;
-  Values<int16_t> values_;
+  int16_t* values_;
 };
+
+void to_bytes(const int16_t* __restrict v, int64_t count, uint8_t* __restrict bytes) {
+  for (int64_t i = 0; i < count; ++i) {
+    const int16_t low = v[i] < 0 ? int16_t{0} : v[i];
+    bytes[i] = static_cast<uint8_t>(low > 255 ? int16_t{255} : low);
+  }
+}
+
+// Pixels of 3 bytes next to each other -> `step` bytes apart.
+void place(const uint8_t* from, int64_t pixels, int64_t step, uint8_t* to) {
+  if (step == 3 && pixels == 4) {  // a length that the compiler knows
+    std::memcpy(to, from, 12);
+    return;
+  }
+  for (int64_t i = 0; i < pixels; ++i) std::memcpy(to + i * step, from + 3 * i, 3);
+}
 
 class Renderer {
  public:
@@ -58,10 +77,20 @@ class Renderer {
         canvas_(canvas),
         plan_(make_plan(rendering, {latents.height, latents.width}, rows)) {
     const size_t stored = rendering.layers.size();  // all tensors but the image
+    std::vector<int64_t> begin(stored + 1);
     for (size_t i = 0; i < stored; ++i) {
-      tensors_.emplace_back(plan_.sizes[i], rendering.channels[i], plan_.capacity[i]);
+      begin[i + 1] =
+          begin[i] + Rows::values(plan_.sizes[i], rendering.channels[i], plan_.capacity[i]);
+    }
+    memory_ = rendering.pool.take(begin[stored]);
+    for (size_t i = 0; i < stored; ++i) {
+      tensors_.emplace_back(plan_.sizes[i], rendering.channels[i], plan_.capacity[i],
+                            memory_.data() + begin[i]);
     }
   }
+  Renderer(const Renderer&) = delete;
+  Renderer& operator=(const Renderer&) = delete;
+  ~Renderer() { rendering_.pool.give(std::move(memory_)); }
 
   void run(Team& team) {
     scratch_.resize(team.size());
@@ -105,13 +134,14 @@ class Renderer {
     run.count = count;
     run.stride = layer.outputs;
     run.sigmoid = rendering_.sigmoid.data();
-    run.limit = direct ? layer.limit : kMost;
+    const bool plain = layer.gate < 0 && layer.add < 0;
+    run.limit = whole && (direct || plain) ? layer.limit : kMost;
     if (direct) {
       run.out = tensors_[number].at(row, first);
       if (layer.gate >= 0) run.gate = tensors_[layer.gate].at(row, first);
       if (layer.add >= 0) run.add = tensors_[layer.add].at(row, first);
     } else {
-      scratch.resize(std::max<size_t>(scratch.size(), count * layer.outputs + kSlack));
+      scratch.resize(std::max<size_t>(scratch.size(), 2 * count * layer.outputs + kSlack));
       run.out = scratch.data();
     }
     if (layer.operation == Operation::kInverseGdn) {
@@ -149,7 +179,7 @@ class Renderer {
   }
 
   void combine(const Layer& layer, int64_t row, int64_t column, int64_t count, int16_t* v) {
-    if (layer.gate < 0 && layer.add < 0 && layer.limit == kMost) return;
+    if (layer.gate < 0 && layer.add < 0) return;  // the kernel has seen to the limit
     const int16_t* gate = layer.gate < 0 ? nullptr : tensors_[layer.gate].at(row, column);
     const int16_t* add = layer.add < 0 ? nullptr : tensors_[layer.add].at(row, column);
     for (int64_t i = 0; i < count; ++i) {
@@ -161,19 +191,23 @@ class Renderer {
   }
 
   // The image's layer: what lies in the box becomes bytes.
-  void draw(const Layer& layer, int64_t row, int64_t first, int64_t count, const int16_t* v) const {
+  void draw(const Layer& layer, int64_t row, int64_t first, int64_t count, int16_t* v) const {
+    const int64_t values = count * layer.outputs;
+    uint8_t* bytes = reinterpret_cast<uint8_t*>(v + values);
+    to_bytes(v, values, bytes);
     const int64_t factor = layer.factor;
-    for (int64_t i = 0; i < factor; ++i) {
-      const int64_t y = row * factor + i;
-      if (y < box_.top || y >= box_.bottom) continue;
+    const int64_t begin = std::max(first * factor, box_.left);
+    const int64_t end = std::min((first + count) * factor, box_.right);
+    for (int64_t y = std::max(row * factor, box_.top);
+         y < std::min((row + 1) * factor, box_.bottom); ++y) {
       uint8_t* line = canvas_.pixels + (y - box_.top) * canvas_.row_step;
-      const int64_t begin = std::max(first * factor, box_.left);
-      const int64_t end = std::min((first + count) * factor, box_.right);
-      for (int64_t x = begin; x < end; ++x) {
-        const int64_t p = x / factor - first, j = x % factor;
-        const int16_t* from = v + p * layer.outputs + (i * factor + j) * 3;
+      for (int64_t x = begin; x < end;) {
+        const int64_t p = x / factor, j = x % factor, pixels = std::min(factor - j, end - x);
+        const uint8_t* from =
+            bytes + (p - first) * layer.outputs + ((y - row * factor) * factor + j) * 3;
         uint8_t* to = line + (x - box_.left) * canvas_.column_step;
-        for (int c = 0; c < 3; ++c) to[c] = static_cast<uint8_t>(std::clamp<int>(from[c], 0, 255));
+        place(from, pixels, canvas_.column_step, to);
+        x += pixels;
       }
     }
   }
@@ -184,6 +218,7 @@ class Renderer {
   const Box box_;
   const Canvas canvas_;
   const Plan plan_;
+  Values<int16_t> memory_;
   std::vector<Rows> tensors_;
   std::vector<Values<int16_t>> scratch_;  // of each thread
 };

@@ -82,7 +82,7 @@ void pack_weights(Layer& layer, const int16_t* weight) {
 
 template <class T>
 Values<T> pack_rows(const Layer& layer, const T* from) {
-  Values<T> out(layer.blocks() * kBlock);
+  Values<T> out(layer.blocks() * kBlock, T{0});
   for (int64_t row = 0; row < layer.outputs; ++row) out[row] = from[output_of(layer, row)];
   return out;
 }

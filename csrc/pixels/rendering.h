@@ -3,6 +3,7 @@
 
 #include "../model.h"
 #include "layer.h"
+#include "pool.h"
 
 namespace mcm::pixels {
 
@@ -16,6 +17,8 @@ struct Rendering {
   std::vector<int16_t> means;     // [indexes, distances]
   std::vector<int32_t> exp2;      // [4096]
   std::vector<int16_t> sigmoid;   // [4096 + 1]: a lookup reads 32 bits
+
+  mutable Pool pool;
 
   // Copies what it needs. std::invalid_argument if anything is missing, of a wrong type or shape,
   // or out of the bounds that keep every later sum and access in range.
