@@ -11,6 +11,7 @@
 #include "crc32c.h"
 #include "engine.h"
 #include "errors.h"
+#include "pixels/bindings.h"
 #include "simd.h"
 #include "warp/tables.h"
 
@@ -274,6 +275,7 @@ PYBIND11_MODULE(_C, module) {
   module.def("use_simd", &use_simd, "name"_a);
   module.def("crc32c", &crc32c_of, "data"_a);
   bind_warp(module.def_submodule("warp"));
+  pixels::bind(module.def_submodule("pixels"));
 }
 
 }  // namespace mcm

@@ -26,12 +26,26 @@ def export(
     blend: Annotated[
         float, typer.Option(help="With --into: how far from the model's own to this, 0..1.")
     ] = 1.0,
+    decoder: Annotated[
+        bool,
+        typer.Option(
+            "--decoder",
+            help="WEIGHTS is a model: write the integers that draw its pixels, at scales that "
+            "fit the images of --calibrate.",
+        ),
+    ] = False,
 ) -> None:
     """Turn a training run's float weights into a model file, or into a model's rendering."""
     from ..training.checkpoint import load_weights
     from ..training.export import export, put_synthesis
 
-    if into is None:
+    if decoder:
+        from ..training.decoder import export_decoder
+
+        if not calibrate:
+            raise ValueError("--decoder needs images: name them with --calibrate")
+        export_decoder(weights, path, tuple(calibrate))
+    elif into is None:
         export(weights, path, tuple(calibrate or ()), compact=compact)
     else:
         put_synthesis(into, load_weights(weights), path, rendering, blend)

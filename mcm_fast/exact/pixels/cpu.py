@@ -1,0 +1,83 @@
+"""The C++ twin of reference.py: csrc/pixels/ with numpy in and out. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from ..extension import extension
+from .rendering import Rendering
+
+BAND = 8  # of a tensor that are computed at once: they and their neighbours stay in the cache
+
+
+class CpuRenderer:
+    """A rendering ready for use; any number of threads may share it.
+
+    Args:
+        threads: how many to use; by default one for each core the process may run on.
+
+    Raises:
+        ImportError: the extension has not been built.
+        ValueError: threads is not positive.
+    """
+
+    def __init__(self, rendering: Rendering, threads: int | None = None):
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.rendering = rendering
+        self._packed = extension().pixels.Rendering(rendering.tensors)
+
+    def render(
+        self,
+        y: np.ndarray,
+        mu: np.ndarray,
+        indexes: np.ndarray,
+        hyper: np.ndarray,
+        quality: int,
+        *,
+        box: tuple[int, int, int, int] | None = None,
+        transposed: bool = False,
+        band: int = BAND,
+    ) -> np.ndarray:
+        """Decoded latents and what the entropy model says of them -> pixels.
+
+        Args:
+            y, mu: int16 [M, h, w].
+            indexes: uint8 [M, h, w].
+            hyper: int8 [F, h, w].
+            quality: 0 .. 10000.
+            box: (top, left, bottom, right) in pixels of the coded orientation; all of
+                h * block x w * block by default.
+            transposed: the coded orientation is not the image's.
+            band: rows of a tensor that are computed at once; changes the speed and the memory,
+                never the pixels.
+
+        Returns uint8 [height, width, 3] of the box, in the image's orientation.
+        Raises ValueError for a wrong shape or type, or a number out of range.
+        """
+        arrays = y, mu, indexes, hyper
+        if any(array.ndim != 3 or array.shape[1:] != y.shape[1:] for array in arrays):
+            raise ValueError(f"arrays of the shapes {[array.shape for array in arrays]}")
+        (height, width), block = y.shape[1:], self.rendering.block
+        top, left, bottom, right = box or (0, 0, height * block, width * block)
+        rows = self._seen(top, bottom, height), self._seen(left, right, width)
+        arrays = (_cut(array, *rows) for array in arrays)
+        y0, x0 = (span.start * block for span in rows)
+        box = top - y0, left - x0, bottom - y0, right - x0
+        return self._packed.render(*arrays, quality, box, transposed, self.threads, band)
+
+    def _seen(self, first: int, last: int, length: int) -> slice:
+        """The latents that pixels first .. last - 1 depend on, of `length` along that side."""
+        block, align = self.rendering.block, self.rendering.alignment
+        if not 0 <= first < last <= length * block:
+            raise ValueError(f"pixels {first} to {last} do not lie within {length * block}")
+        start = first // block // align * align - self.rendering.reach
+        end = -(-last // (block * align)) * align + self.rendering.reach
+        return slice(max(0, start), min(length, end))
+
+
+def _cut(array: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    return np.ascontiguousarray(array[:, rows, columns])

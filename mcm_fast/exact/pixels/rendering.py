@@ -1,0 +1,126 @@
+"""A rendering's integers: their names, sizes, bounds and identity (FORMAT.md, "Pixels")."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+
+import numpy as np
+
+from .check import check
+from .layers import HYPER_LIMIT, Layer
+
+ARITHMETIC = b"mcm_fast pixels 0\n"
+QUALITY_STEPS = 10000
+TYPES = {
+    "layers": np.int32,  # [layers, 8]: the fields of `Layer`
+    "input": np.int32,  # [2]: limit of the latents' channels of tensor 0, hyper_shift
+    "gain": np.int32,  # [levels, M]
+    "exp2": np.int32,  # [4096]
+    "means": np.int16,  # [indexes, distances]
+    "sigmoid": np.int16,  # [4096]
+}
+# Of layer i, "i.<name>": weight [O, I, k, k], multiplier and bias [O], an inverse GDN's beta [O].
+LAYER_TYPES = {"weight": np.int16, "multiplier": np.int32, "bias": np.int64, "beta": np.int32}
+
+
+class Rendering:
+    """The integer tensors of one rendering, checked.
+
+    Args:
+        tensors: by the names of `TYPES` and `LAYER_TYPES`; others are ignored.
+
+    Raises:
+        ValueError: a tensor is missing, has a wrong type or shape, or a bound does not hold.
+    """
+
+    def __init__(self, tensors: dict[str, np.ndarray]):
+        self.tensors = {
+            name: np.ascontiguousarray(t) for name, t in tensors.items() if _type_of(name)
+        }
+        for name, tensor in self.tensors.items():
+            if tensor.dtype != _type_of(name):
+                raise ValueError(f"{name} is {tensor.dtype}, not {np.dtype(_type_of(name))}")
+        missing = [name for name in TYPES if name not in self.tensors]
+        if missing:
+            raise ValueError(f"the rendering has no {missing[0]}")
+        if self.tensors["layers"].shape[1:] != (len(Layer._fields),):
+            raise ValueError(f"layers has the shape {self.tensors['layers'].shape}, not [n, 8]")
+        self.layers = [Layer(*row) for row in self.tensors["layers"].tolist()]
+        self.channels, self.scales = check(self)
+
+    @property
+    def latent(self) -> int:
+        """M, channels of y."""
+        return self.tensors["gain"].shape[1]
+
+    @property
+    def hyper_features(self) -> int:
+        return self.channels[0] - self.latent
+
+    @property
+    def block(self) -> int:
+        """Pixels a latent, along a side."""
+        return 1 << self.scales[-1]
+
+    @property
+    def alignment(self) -> int:
+        """Latents that a cut of the grid must be a multiple of: kernels of 2 pair neighbours."""
+        return 1 << max(0, -min(self.scales))
+
+    @functools.cached_property
+    def reach(self) -> int:
+        """How far the pixels of aligned latents see beyond these latents; a multiple of
+        `alignment`."""
+        last = self.alignment * self.block - 1
+        seen: list[tuple[int, int] | None] = [None] * len(self.layers) + [(0, last)]
+
+        def see(tensor: int, low: int, high: int) -> None:
+            a, b = seen[tensor] or (low, high)
+            seen[tensor] = min(a, low), max(b, high)
+
+        for i, layer in reversed(list(enumerate(self.layers))):
+            if seen[i + 1] is None:
+                continue
+            low, high = seen[i + 1]
+            for operand in {layer.gate, layer.add} - {-1}:
+                see(operand, low, high)
+            factor = 1 if layer.operation else layer.factor
+            low, high = low // factor, high // factor
+            if layer.kernel == 2:
+                low, high = 2 * low, 2 * high + 1
+            see(layer.source, low - (layer.kernel == 3), high + (layer.kernel == 3))
+        low, high = seen[0]
+        return -(-max(-low, high - self.alignment + 1, 0) // self.alignment) * self.alignment
+
+    @functools.cached_property
+    def id(self) -> bytes:
+        """The first 8 bytes of the SHA-256 of list and integers."""
+        digest = hashlib.sha256(ARITHMETIC)
+        for name in sorted(self.tensors, key=str.encode):
+            tensor = self.tensors[name]
+            shape = ",".join(map(str, tensor.shape))
+            digest.update(f"{name}\0{tensor.dtype.name}\0{shape}\0".encode())
+            digest.update(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())
+        return digest.digest()[:8]
+
+    def limits(self) -> list[int]:
+        """The largest magnitude in each tensor."""
+        y, shift = self.tensors["input"].tolist()
+        return [max(y, HYPER_LIMIT << shift), *(layer.limit for layer in self.layers)]
+
+    def gain_at(self, quality: int) -> np.ndarray:
+        """log2 gains in 16.16 (int64 [M]) at a quality in 0..10000."""
+        gain = self.tensors["gain"].astype(np.int64)
+        low, fraction = divmod(quality * (len(gain) - 1), QUALITY_STEPS)
+        if low == len(gain) - 1:
+            low, fraction = low - 1, QUALITY_STEPS
+        step = (gain[low + 1] - gain[low]) * fraction + QUALITY_STEPS // 2
+        return gain[low] + step // QUALITY_STEPS
+
+
+def _type_of(name: str) -> type | None:
+    number, _, part = name.partition(".")
+    if number.isdecimal() and number == str(int(number)):
+        return LAYER_TYPES.get(part)
+    return TYPES.get(name)
