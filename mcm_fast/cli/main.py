@@ -1,4 +1,4 @@
-"""The command line: `mcm-fast compress`, `decompress`, `info`, `eval`, `train` and `export`.
+"""The command line: `mcm-fast compress`, `decompress`, `info`, `eval`, `judge`, `train` and `export`.
 
 A command here only reads its arguments; torch is imported when one runs, so that `--help` is quick.
 """
@@ -13,6 +13,7 @@ from .eval import evaluate
 from .export import export
 from .info import info
 from .jobs import EXPECTED, reason, say
+from .judge import judge
 from .train import train
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ for name, command in {
     "decompress": decompress,
     "info": info,
     "eval": evaluate,
+    "judge": judge,
     "train": train,
     "export": export,
 }.items():

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import PIL
@@ -17,11 +17,12 @@ from torch import Tensor
 from ...codec import Codec
 from ...images import read_image, write_file, write_image
 from ..anchors import image_paths
-from ..measure import Metric, distortion
+from ..measure import distortion
 from .contestants import Contestant, make
 from .study import FILE, Image, Study
 from .trials import ORIGINAL, RUIN
 
+Measure = Callable[[Tensor, Tensor], Mapping[str, float | None]]
 _RUIN_FACTOR = 12  # an obvious trial's ruin keeps one pixel in 12 x 12
 
 
@@ -31,7 +32,7 @@ def prepare(
     out: str | os.PathLike,
     codec: Codec | None = None,
     bpp: float | None = None,
-    extras: Sequence[Metric] = (),
+    measure: Measure = distortion,
     step: Callable[[], None] = lambda: None,
     **settings: object,
 ) -> Study:
@@ -40,7 +41,7 @@ def prepare(
     Args:
         codec: needed where a contestant is ours.
         bpp: the rate of the first contestant, where it names none itself.
-        extras: more metrics than PSNR and MS-SSIM.
+        measure: what is measured of (original, picture), both uint8 (3, H, W).
         step: called after each picture.
         settings: `votes`, `seed`, `question` of `Study`.
 
@@ -58,7 +59,7 @@ def prepare(
             raise ValueError(f"{out} holds another study: name another folder with --out")
         return study
     (out / "pictures").mkdir(parents=True, exist_ok=True)
-    images = [_image(path, contestants, out, codec, bpp, extras, step) for path in paths]
+    images = [_image(path, contestants, out, codec, bpp, measure, step) for path in paths]
     names = [c.name for c in contestants]
     about = {"folder": Path(folder).resolve().name, "torch": torch.__version__}
     about |= {"pillow": PIL.__version__}
@@ -88,7 +89,7 @@ def _image(
     out: Path,
     codec: Codec | None,
     bpp: float | None,
-    extras: Sequence[Metric],
+    measure: Measure,
     step: Callable[[], None],
 ) -> Image:
     pixels, _ = read_image(path)
@@ -102,7 +103,7 @@ def _image(
         if number == 0:
             budget = picture.bytes or budget
         pictures[contestant.name] = picture.pixels
-        image.measures[contestant.name] = _measures(pixels, *picture, extras)
+        image.measures[contestant.name] = _measures(pixels, *picture, measure)
         step()
     for number, (name, picture) in enumerate(pictures.items()):
         file = folder / f"{number}-{re.sub('[^A-Za-z0-9]+', '-', name)}.png"
@@ -112,10 +113,10 @@ def _image(
 
 
 def _measures(
-    original: Tensor, picture: Tensor, size: int | None, extras: Sequence[Metric]
+    original: Tensor, picture: Tensor, size: int | None, measure: Measure
 ) -> dict[str, float | None]:
     bpp = None if size is None else 8 * size / original[0].numel()
-    found = {"bytes": size, "bpp": bpp} | distortion(original, picture, extras)
+    found = {"bytes": size, "bpp": bpp} | measure(original, picture)
     return {k: v if v is None or math.isfinite(v) else None for k, v in found.items()}
 
 
