@@ -23,9 +23,9 @@ def judge(
     codec: Annotated[
         list[str] | None,
         typer.Option(
-            help="mcm[:RENDERING][:effort=N], JPEG, WebP, AVIF, JXL, each with [:quality=Q | :bpp=R]; "
-            "or NAME=FOLDER of pictures made elsewhere. Again for each: mcm, JPEG, WebP, AVIF. The "
-            "others get the first one's bytes."
+            help="Once for each: mcm[:RENDERING][:effort=N], JPEG, WebP, AVIF, JXL, all with "
+            "[:quality=Q | :bpp=R]; NAME=FOLDER of pictures made elsewhere. What names no rate gets "
+            "the bytes of the first. Default: mcm, JPEG, WebP, AVIF."
         ),
     ] = None,
     bpp: Annotated[float, typer.Option(help="Bits per pixel of the first codec.")] = 0.2,

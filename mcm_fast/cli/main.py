@@ -1,4 +1,4 @@
-"""The command line: `mcm-fast compress`, `decompress`, `info`, `eval`, `judge`, `train` and `export`.
+"""The command line: `mcm-fast compress`, `decompress`, `info`, `eval`, `judge`, `train`, `export`.
 
 A command here only reads its arguments; torch is imported when one runs, so that `--help` is quick.
 """

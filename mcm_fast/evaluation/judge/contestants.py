@@ -144,7 +144,7 @@ def _anchor(contestant: Contestant, image: Tensor, budget: int | None, _: object
     return Picture(anchors.decode(data), len(data))
 
 
-def nearest(encode: Callable[[int], bytes], budget: int, low: int = 1, high: int = 99) -> bytes:
+def nearest(encode: Callable[[int], bytes], budget: int, low: int = 0, high: int = 99) -> bytes:
     """By bisection over the quality, the file whose size is nearest to `budget` bytes."""
     best = b""
     while low <= high:

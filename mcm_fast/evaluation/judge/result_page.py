@@ -11,8 +11,8 @@ from .statistics import Score
 
 _LABEL, _WIDTH, _ROW, _TOP = 190, 900, 38, 14  # pixels
 _NOTES = {
-    "Scores": "Bradley-Terry: 100 points are a preference of 64 %, 200 of 76 %. The interval's units "
-    "are voters, where there are eight or more.",
+    "Scores": "Bradley-Terry: 100 points are a preference of 64 %, 200 of 76 %. The units of the "
+    "interval are voters, where there are eight or more.",
     "Pairs": "Wilson's interval; p is of a fair coin, two-sided.",
     "Images": "The form of the paper's Table 1, with people's votes.",
     "Attention": "An obvious trial shows the original itself beside a ruin; a repeat the same pair "

@@ -35,7 +35,7 @@ _TYPES = {
 }
 _STATIC = resources.files(__package__) / "static"
 _LIMIT = 10_000  # bytes of a request's body
-_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 
 
 class Server(ThreadingHTTPServer):

@@ -6,9 +6,9 @@ mean is 0. `choix` finds the maximum of the likelihood, with a little regulariza
 which never lost has a finite score.
 
 The votes of a person hang together, so the bootstrap draws voters, not votes, where there are eight
-or more; with fewer it draws votes. The interval of n units is the score +- t(0.975, n - 1) times the
-drawn scores' deviation times sqrt(n / (n - 1)): with 20 voters the drawn quantiles themselves are
-too narrow (they held the truth 90 times in 100 simulated panels).
+or more; with fewer it draws votes. The interval of n units is the score +- t(0.975, n - 1) times
+the drawn scores' deviation times sqrt(n / (n - 1)): with 20 voters the drawn quantiles themselves
+are too narrow (they held 90 % of the scores of 40 simulated panels; these intervals hold 94 %).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DRAWS = 1000
 
 
 class Vote(NamedTuple):
-    """One comparison: `first` and `second` in the order of `codecs`; `share` is the first's, 0..1."""
+    """One comparison: `first` comes before `second` in the study's codecs."""
 
     voter: str
     image: str
