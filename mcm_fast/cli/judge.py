@@ -24,8 +24,8 @@ def judge(
         list[str] | None,
         typer.Option(
             help="Once for each: mcm[:RENDERING][:effort=N], JPEG, WebP, AVIF, JXL, all with "
-            "[:quality=Q | :bpp=R]; NAME=FOLDER of pictures made elsewhere. What names no rate gets "
-            "the bytes of the first. Default: mcm, JPEG, WebP, AVIF."
+            "[:quality=Q | :bpp=R]; NAME=FOLDER of pictures made elsewhere. A codec without a rate "
+            "gets the bytes of the first. Default: mcm, JPEG, WebP, AVIF."
         ),
     ] = None,
     bpp: Annotated[float, typer.Option(help="Bits per pixel of the first codec.")] = 0.2,

@@ -16,6 +16,7 @@ send without a permission that is never given.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -35,7 +36,14 @@ _TYPES = {
 }
 _STATIC = resources.files(__package__) / "static"
 _LIMIT = 10_000  # bytes of a request's body
-_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "style-src 'self' 'unsafe-inline'",
+        "frame-ancestors 'none'",
+    )
+)
 
 
 class Server(ThreadingHTTPServer):
@@ -63,6 +71,11 @@ class Server(ThreadingHTTPServer):
     def server_close(self) -> None:
         super().server_close()
         self.votes.close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that goes away in the middle is no event; anything else is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def session(self, voter: str) -> dict[str, object]:
         """What the page shows. Raises KeyError for an unknown voter."""

@@ -1,8 +1,8 @@
 """Who sees which pair, in which order and on which side; with attention checks among them.
 
-All voters together see every comparison about equally often: comparisons are laid out in rounds,
-each round a new permutation of all of them, and each voter takes the next stretch. Nothing depends
-on time or on what others did, only on the study's seed and the voter's number.
+All voters together see every comparison equally often, within one: each voter gets those that the
+voters before saw least. Nothing depends on time or on what others chose, only on the study's seed
+and the voter's number.
 
 Two kinds of trial check attention. A repeat shows one of the voter's own pairs again, sides
 swapped. An obvious trial shows the original itself beside a ruin of it.
@@ -44,7 +44,7 @@ def allot(all_of_them: Sequence[Comparison], voter: int, votes: int, seed: int) 
     chooser = random.Random(f"{seed} voter {voter}")
     pairs = [
         Trial(PAIR, c.image, *chooser.sample((c.first, c.second), 2))
-        for c in _stretch(all_of_them, voter, votes, seed)
+        for c in _least_seen(all_of_them, voter, votes, seed)
     ]
     chooser.shuffle(pairs)
     trials = list(pairs)
@@ -64,23 +64,15 @@ def _count(votes: int, every: int) -> int:
     return max(1, votes // every) if votes > 1 else 0
 
 
-def _stretch(
+def _least_seen(
     all_of_them: Sequence[Comparison], voter: int, votes: int, seed: int
 ) -> list[Comparison]:
-    """The voter's own comparisons, each once: the next of the rounds."""
-    votes = min(votes, len(all_of_them))
-    start = voter * votes
-    taken: dict[Comparison, None] = {}
-    for turn in itertools.count(start // len(all_of_them)):
-        first = start - turn * len(all_of_them)
-        for c in _round(all_of_them, turn, seed)[max(first, 0) :]:
-            taken.setdefault(c)
-            if len(taken) == votes:
-                return list(taken)
-    raise AssertionError("rounds have no end")
-
-
-def _round(all_of_them: Sequence[Comparison], turn: int, seed: int) -> list[Comparison]:
-    shuffled = list(all_of_them)
-    random.Random(f"{seed} round {turn}").shuffle(shuffled)
-    return shuffled
+    """The comparisons that the voters before saw least, at random among equals."""
+    seen = [0] * len(all_of_them)
+    for number in range(voter + 1):
+        chooser = random.Random(f"{seed} pairs {number}")
+        order = sorted(range(len(seen)), key=lambda i: (seen[i], chooser.random()))
+        chosen = order[:votes]
+        for i in chosen:
+            seen[i] += 1
+    return [all_of_them[i] for i in chosen]
