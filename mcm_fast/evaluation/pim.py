@@ -59,6 +59,9 @@ class PIM(nn.Module):
         self.means = nn.ModuleList(
             _dense(tensors, encoder.format(i), [f"base/{n}" for n in range(layers)]) for i in levels
         )
+        width = self.means[0][-1].out_features
+        if width != self.mixtures * self.depth:
+            raise ValueError(f"{folder}: {width} means are not {self.mixtures} x {self.depth}")
         mix = [*(f"mix/{n}" for n in range(layers)), "logit_layer"]
         self.logits = nn.ModuleList(
             _dense(tensors, encoder.format(i), mix) for i in levels if self.mixtures > 1
