@@ -51,6 +51,9 @@ class Page:
     def keys(self, *keys: str) -> None:
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def hover(self, element) -> None:
+        ActionChains(self.driver).move_to_element(element).perform()
+
     def wait(self, condition: Callable[[], object]) -> None:
         WebDriverWait(self.driver, 30, poll_frequency=0.02).until(lambda _: condition())
 

@@ -133,7 +133,7 @@ def test_a_study_at_equal_bytes(folder: Path, elsewhere: Path, tmp_path: Path) -
             picture, _ = read_image(study.folder / image.files[codec])
             assert image.measures[codec]["psnr"] == distortion(original, picture)["psnr"]
             assert image.measures[codec]["bytes"] == pytest.approx(budget, rel=0.12)
-        assert image.measures["WebP"]["bytes"] == budget
+        assert image.measures["WebP"]["bytes"] == pytest.approx(budget, rel=0.01)
         shown, _ = read_image(study.folder / image.files["original"])
         ruin, _ = read_image(study.folder / image.files["ruin"])
         assert torch.equal(shown, original) and distortion(original, ruin)["psnr"] < 30

@@ -46,8 +46,14 @@ def image_page(
         table(_numbers(decoded)),
         f'<p class="dim">{_HINT}</p>',
     ]
-    for heading, box in _boxes(original, decoded).items():
-        figures = [_figure(original, None, box), *(_figure(original, d, box) for d in decoded)]
+    for number, (heading, box) in enumerate(_boxes(original, decoded).items()):
+        source, over = picture_data(_crop(original, box)), f"over-{number}"
+        figures = [
+            f'<figure><span class="crop"><img src="{source}" alt="the original"></span>'
+            "<figcaption><b>Original</b></figcaption></figure>",
+            *(_figure(original, d, box, over) for d in decoded),
+        ]
+        parts.append(f"<style>.{over} {{ background: url({source}) 0 / 100% 100% }}</style>")
         parts += [f"<h2>{escape(heading)}</h2>", f'<div class="crops">{"".join(figures)}</div>']
     maps = [_whole(original, d) for d in decoded]
     parts += ["<h2>Errors of the whole image</h2>", f'<div class="crops">{"".join(maps)}</div>']
@@ -67,11 +73,16 @@ def thumbnail(image: Tensor, width: int = 300) -> np.ndarray:
     return small.round().byte().permute(1, 2, 0).numpy()
 
 
-def _colours(error: np.ndarray) -> np.ndarray:
-    """Errors in levels (H, W) -> colours, uint8 (H, W, 3)."""
-    position = np.clip(error / FULL, 0, 1)
-    stops = np.linspace(0, 1, len(_RAMP))
-    channels = [np.interp(position, stops, _RAMP[:, i]) for i in range(3)]
+def _map(error: Tensor) -> str:
+    """Errors in levels (H, W) as a data URI: 256 colours, a third of the size of full ones."""
+    indexes = (error / FULL * 255).round().clamp(0, 255).byte().numpy()
+    return picture_data(indexes, palette=_palette())
+
+
+def _palette() -> np.ndarray:
+    """(256, 3) uint8."""
+    stops, positions = np.linspace(0, 1, len(_RAMP)), np.linspace(0, 1, 256)
+    channels = [np.interp(positions, stops, _RAMP[:, i]) for i in range(3)]
     return np.stack(channels, -1).round().astype(np.uint8)
 
 
@@ -96,19 +107,13 @@ def _busiest(weight: Tensor) -> tuple[slice, slice]:
     return slice(top, top + height), slice(left, left + width)
 
 
-def _figure(original: Tensor, decoded: Decoded | None, box: tuple[slice, slice]) -> str:
-    """The crop of a codec over the original, and the map of its errors; or the original alone."""
-    source = picture_data(_crop(original, box))
-    if decoded is None:
-        return (
-            f'<figure><span class="crop"><img src="{source}" alt="the original"></span>'
-            "<figcaption><b>Original</b></figcaption></figure>"
-        )
+def _figure(original: Tensor, decoded: Decoded, box: tuple[slice, slice], over: str) -> str:
+    """The crop of a codec, over it the original of this class, and the map of its errors."""
     name, picture = escape(decoded.name), picture_data(_crop(decoded.pixels, box))
-    errors = picture_data(_colours(_error(original, decoded.pixels)[box].numpy()))
+    errors = _map(_error(original, decoded.pixels)[box])
     return (
         f'<figure><button class="crop" aria-label="{name}: the original while pointed at">'
-        f'<img src="{picture}" alt="{name}"><img class="over" src="{source}" alt=""></button>'
+        f'<img src="{picture}" alt="{name}"><span class="over {over}"></span></button>'
         f'<span class="crop"><img src="{errors}" alt="errors of {name}"></span>'
         f"<figcaption>{_caption(decoded)}</figcaption></figure>"
     )
@@ -118,9 +123,7 @@ def _whole(original: Tensor, decoded: Decoded) -> str:
     error = _error(original, decoded.pixels)
     width = min(MAP_WIDTH, error.shape[1])
     size = max(1, round(error.shape[0] * width / error.shape[1])), width
-    picture = picture_data(
-        _colours(F.interpolate(error[None, None], size, mode="area")[0, 0].numpy())
-    )
+    picture = _map(F.interpolate(error[None, None], size, mode="area")[0, 0])
     return (
         f'<figure><span class="crop"><img src="{picture}" alt="errors of {escape(decoded.name)}">'
         f"</span><figcaption>{_caption(decoded)}</figcaption></figure>"
@@ -129,7 +132,8 @@ def _whole(original: Tensor, decoded: Decoded) -> str:
 
 def _caption(decoded: Decoded) -> str:
     bpp, psnr = decoded.measures.get("bpp"), decoded.measures.get("psnr")
-    numbers = [f"{bpp:.3f} bpp"] * (bpp is not None) + [f"{psnr:.2f} dB"] * (psnr is not None)
+    numbers = [] if bpp is None else [f"{bpp:.3f} bpp"]
+    numbers += [] if psnr is None else [f"{psnr:.2f} dB"]
     return f"<b>{escape(decoded.name)}</b> {', '.join(numbers)}"
 
 

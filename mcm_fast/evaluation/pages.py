@@ -47,10 +47,14 @@ def table(content: Table) -> str:
     )
 
 
-def picture_data(pixels: np.ndarray, format: str = "PNG", **options: object) -> str:
-    """A uint8 picture (H, W, 3) as a data URI."""
+def picture_data(
+    pixels: np.ndarray, format: str = "PNG", palette: np.ndarray | None = None, **options: object
+) -> str:
+    """A uint8 picture (H, W, 3), or (H, W) with a palette (256, 3), as a data URI."""
     from PIL import Image
 
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format, **options)
+    file, picture = io.BytesIO(), Image.fromarray(pixels)
+    if palette is not None:
+        picture.putpalette(palette.tobytes())
+    picture.save(file, format, **options)
     return f"data:image/{format.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
