@@ -70,7 +70,7 @@ $(VENV)/.base: constraints.txt
 	touch $@
 
 $(VENV)/.style: $(VENV)/.base
-	$(PIP) install -q -c constraints.txt ruff clang-format
+	$(PIP) install -q -c constraints.txt ruff clang-format mypy
 	touch $@
 
 $(VENV)/.installed: setup.py pyproject.toml $(CSRC) $(VENV)/.base

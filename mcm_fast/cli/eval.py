@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..codec import Codec
     from ..evaluation.bd_rate import Curve
+    from ..evaluation.html_report import Coder
     from ..evaluation.lpips import LPIPS
     from ..evaluation.measure import Rendered, Result
     from ..network.model import Network
@@ -48,10 +49,19 @@ def evaluate(
         str, typer.Option(help="faithful, or another of the model's.")
     ] = "faithful",
     label: Annotated[str | None, typer.Option(help="What tables and plot call it.")] = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write report.html and images/ too.")
+    ] = False,
+    html_bpp: Annotated[float, typer.Option(help="The rate of the report's crops.")] = 0.25,
+    dists: Annotated[Path | None, typer.Option(help="DISTS: the folder of its weights.")] = None,
+    pim: Annotated[Path | None, typer.Option(help="PIM: the folder of its weights.")] = None,
+    ssimulacra2: Annotated[bool, typer.Option(help="Measure SSIMULACRA2.")] = False,
 ) -> None:
     """Measure rate and distortion over a folder: table, JSON, CSV, plot beside the anchors."""
     from ..evaluation import report
-    from ..evaluation.measure import evaluate
+    from ..evaluation.extras import load_extras
+    from ..evaluation.html_report import at_equal_bytes
+    from ..evaluation.measure import distortion, evaluate
     from ..evaluation.metrics import need
 
     for package in ("scipy", "matplotlib", "pytorch_msssim"):
@@ -61,16 +71,32 @@ def evaluate(
     others = _others(curves or [], label)
     codec, network = _codec(model, device, rendering), _network(float_weights, device)
     metric = _metric(lpips_backbone, lpips_heads, device)
+    extras, available = load_extras(dists, pim, ssimulacra2, device)
+    run = partial(evaluate, extras=extras)
     out.mkdir(parents=True, exist_ok=True)
     with _bars() as bars:
-        result = _run(evaluate, codec, folder, numbers, metric, label, bars)
+        result = _run(run, codec, folder, numbers, metric, label, bars)
         if network is not None:
             result.anchors |= _float_curves(network, codec.codec, folder, numbers, metric, bars)
         result.anchors |= _measured(folder, anchors, out / "anchors.json", bars)
     result.anchors |= {name: c for name, c in others.items() if name not in result.anchors}
+    result.about["metrics"] = available
     written = report.write_all(result, out)
+    if html:
+        measure = partial(distortion, lpips=metric, extras=extras)
+        coder = at_equal_bytes(codec, label, anchors.split(","), html_bpp, measure)
+        written.append(_html(result, folder, out, coder, available))
     report.show(result)
     print("written:", ", ".join(map(str, written)))
+
+
+def _html(result: Result, folder: Path, out: Path, coder: Coder, available: dict[str, str]) -> Path:
+    from ..evaluation.anchors import image_paths
+    from ..evaluation.html_report import write_html
+
+    with _bars() as bars:
+        bar = bars.add_task("pages", total=len(image_paths(folder)))
+        return write_html(result, folder, out, coder, available, partial(bars.advance, bar))
 
 
 def _float_curves(

@@ -1,4 +1,4 @@
-"""The command line: `mcm-fast compress`, `decompress`, `info`, `eval`, `train` and `export`.
+"""The command line: `mcm-fast compress`, `decompress`, `info`, `eval`, `judge`, `train`, `export`.
 
 A command here only reads its arguments; torch is imported when one runs, so that `--help` is quick.
 """
@@ -20,6 +20,7 @@ from .eval import evaluate
 from .export import export
 from .info import info
 from .jobs import EXPECTED, reason
+from .judge import judge
 from .streams import flush, reserve, say, show
 from .train import train
 
@@ -35,6 +36,7 @@ for name, command in {
     "decompress": decompress,
     "info": info,
     "eval": evaluate,
+    "judge": judge,
     "train": train,
     "export": export,
 }.items():

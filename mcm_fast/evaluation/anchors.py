@@ -1,12 +1,14 @@
-"""The curves to be compared with: JPEG, WebP and AVIF made on the spot, and published tables.
+"""The curves to be compared with: JPEG, WebP, AVIF, JPEG XL made here, and published tables.
 
 Made with Pillow from the bytes of whole files, headers included: JPEG with optimised Huffman
-tables and 4:2:0 chroma, WebP with method 6, AVIF with speed 4.
+tables and 4:2:0 chroma, WebP with method 6, AVIF with speed 4, JPEG XL (where the package
+pillow-jxl-plugin is installed) with effort 7.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import json
 import math
@@ -37,6 +39,7 @@ ANCHORS = {
     ),
     "WebP": Anchor("WEBP", {"method": 6}, (0, 5, 10, 25, 50, 70, 80, 90, 95)),
     "AVIF": Anchor("AVIF", {"speed": 4}, (10, 20, 25, 35, 45, 55, 65, 75)),
+    "JXL": Anchor("JXL", {"effort": 7}, (10, 20, 30, 40, 50, 60, 70, 80, 90)),
 }
 
 # Published curves worth a line in a plot, by their names in the JSON: the legend's label.
@@ -72,8 +75,18 @@ def decode(data: bytes) -> torch.Tensor:
 
 
 def is_available(name: str) -> bool:
-    """Whether this Pillow writes the format: AVIF came with 11.3, a build may lack WebP."""
+    """Whether this Pillow writes the format: AVIF came with 11.3, JXL with a plugin of its own."""
+    if name == "JXL":
+        return _jxl_plugin()
     return name == "JPEG" or bool(features.check(name.lower()))
+
+
+def _jxl_plugin() -> bool:
+    try:
+        importlib.import_module("pillow_jxl")  # registers the format
+    except ImportError:
+        return False
+    return True
 
 
 def points(

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 # ImageNet's mean and deviation, for pixels in [-1, 1] (as LPIPS was fitted).
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _EPSILON = 1e-8
-_SUFFIXES = {".pth", ".pt"}
+SUFFIXES = {".pth", ".pt"}
 
 # Taps: the layers of `features` (torchvision's numbers) whose outputs are compared.
 _TAPS = {
@@ -62,7 +62,7 @@ class LPIPS(nn.Module):
         self.features = _BUILDERS[self.net]()
         self._taps = _TAPS[self.net]
         self.min_side = _MIN_SIDE[self.net]
-        _load(self.features, features, self.net)
+        load_features(self.features, features, self.net)
         for i, weight in enumerate(linear):
             self.register_buffer(f"head{i}", weight.float().reshape(1, -1, 1, 1))
         self.register_buffer("_shift", torch.tensor(_SHIFT).view(1, 3, 1, 1))
@@ -118,7 +118,7 @@ def _squeezenet() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(), *fires)
 
 
-def _vgg16() -> nn.Sequential:
+def vgg16() -> nn.Sequential:
     """VGG-16 without batch norm, up to relu5_3."""
     layers: list[nn.Module] = []
     inputs = 3
@@ -139,7 +139,7 @@ def _alexnet() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-_BUILDERS = {"squeeze": _squeezenet, "vgg": _vgg16, "alex": _alexnet}
+_BUILDERS = {"squeeze": _squeezenet, "vgg": vgg16, "alex": _alexnet}
 
 # Channels at each tap: what a set of heads must have.
 _WIDTHS = {
@@ -156,14 +156,14 @@ def _find(
     if heads is not None:
         paths = [backbone, heads]
     elif backbone.is_dir():
-        paths = sorted(p for p in backbone.iterdir() if p.suffix in _SUFFIXES)
+        paths = sorted(p for p in backbone.iterdir() if p.suffix in SUFFIXES)
     else:
         raise ValueError(f"{backbone}: not a folder, so the file of the linear heads is needed too")
     features: dict[str, Mapping[str, Tensor]] = {}
     linear: dict[str, list[Tensor]] = {}
     for path in paths:
-        state = _read(path)
-        backbone_of, heads_of = _net_of_backbone(state), _net_of_heads(state)
+        state = read_state(path)
+        backbone_of, heads_of = net_of_backbone(state), _net_of_heads(state)
         if backbone_of:
             features[backbone_of] = state
         elif heads_of:
@@ -178,7 +178,8 @@ def _find(
     return features[found[0]], linear[found[0]], found[0]
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def read_state(path: Path) -> Mapping[str, Tensor]:
+    """A state dict of tensors. Raises ValueError for another file, OSError."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
@@ -190,7 +191,8 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def _net_of_backbone(state: Mapping[str, Tensor]) -> str | None:
+def net_of_backbone(state: Mapping[str, Tensor]) -> str | None:
+    """ "squeeze", "vgg" or "alex"; None for anything else."""
     for net, (key, shape) in _SIGNS.items():
         if key in state and tuple(state[key].shape) == shape:
             return net
@@ -208,7 +210,8 @@ def _net_of_heads(state: Mapping[str, Tensor]) -> str | None:
     return next((net for net, wanted in _WIDTHS.items() if widths == wanted), None)
 
 
-def _load(features: nn.Sequential, state: Mapping[str, Tensor], net: str) -> None:
+def load_features(features: nn.Sequential, state: Mapping[str, Tensor], net: str) -> None:
+    """Load a backbone with torchvision's names. Raises ValueError where it does not fit."""
     prefix = "features."
     own = {k[len(prefix) :]: v.float() for k, v in state.items() if k.startswith(prefix)}
     try:

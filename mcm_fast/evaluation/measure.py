@@ -24,6 +24,7 @@ from . import metrics
 from .anchors import image_paths
 from .bd_rate import BDRate, Curve, EqualRate, at_equal_rate, bd_rate
 from .lpips import LPIPS
+from .metrics import Metric
 
 if TYPE_CHECKING:
     import mcm_fast
@@ -93,12 +94,14 @@ def evaluate(
     anchors: Mapping[str, Curve] | None = None,
     label: str = "mcm_fast",
     step: Callable[[], None] = lambda: None,
+    extras: Sequence[Metric] = (),
 ) -> Result:
     """Compress and decompress every image of a folder at every quality, and measure.
 
     Times are those of `compress` and `decompress`, image in memory to bytes in memory and back; a
-    first round trip goes unmeasured. `step` is called after each image and quality. Raises
-    ValueError for a folder without images, no qualities, or an unreadable image; OSError.
+    first round trip goes unmeasured. `extras` are metrics beside PSNR, MS-SSIM and LPIPS. `step` is
+    called after each image and quality. Raises ValueError for a folder without images, no
+    qualities, or an unreadable image; OSError.
     """
     device = torch.device(getattr(codec, "device", "cpu"))
 
@@ -106,7 +109,7 @@ def evaluate(
         stream, encode_s = _timed(lambda: codec.compress(image, quality=quality), device)
         decoded, decode_s = _timed(lambda: codec.decompress(stream), device)
         times = {"encode_s": encode_s, "decode_s": decode_s}
-        return rate(len(stream), image) | distortion(image, decoded.cpu(), lpips) | times
+        return rate(len(stream), image) | distortion(image, decoded.cpu(), lpips, extras) | times
 
     first = _read(image_paths(folder)[0])
     codec.decompress(codec.compress(first, quality=_checked(qualities)[0]))
@@ -135,7 +138,8 @@ def means(rows: Sequence[Row]) -> Curve:
     """
     qualities = sorted({row["quality"] for row in rows})
     curve: Curve = {"quality": qualities}
-    keys = [*_MEASURES, *sorted({key for row in rows for key in row if key.startswith("lpips_")})]
+    more = sorted({key for row in rows for key in row if key.startswith(metrics.PREFIXES)})
+    keys = [*_MEASURES, *more]
     for key in keys:
         columns = [
             [row[key] for row in rows if row["quality"] == quality and row.get(key) is not None]
@@ -181,11 +185,13 @@ def rate(size: float, image: Tensor) -> Row:
     return {"bytes": size, "bpp": 8 * size / image[0].numel()}
 
 
-def distortion(image: Tensor, decoded: Tensor, lpips: LPIPS | None) -> Row:
+def distortion(
+    image: Tensor, decoded: Tensor, lpips: LPIPS | None = None, extras: Sequence[Metric] = ()
+) -> Row:
     row: Row = {"psnr": metrics.psnr(image, decoded), "ms_ssim": metrics.ms_ssim(image, decoded)}
     if lpips is not None:
         row[f"lpips_{lpips.net}"] = metrics.lpips(lpips, image, decoded)
-    return row
+    return row | {metric.name: metric.measure(image, decoded) for metric in extras}
 
 
 def _timed(action: Callable[[], object], device: torch.device) -> tuple[object, float]:

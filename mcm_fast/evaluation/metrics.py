@@ -1,17 +1,36 @@
-"""What is measured of a decoded image: PSNR, MS-SSIM, LPIPS. All on 8-bit RGB, image by image."""
+"""What is measured of a decoded image, on 8-bit RGB, image by image."""
 
 from __future__ import annotations
 
 import importlib
 import math
 from types import ModuleType
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from .lpips import LPIPS
 
+PREFIXES = ("lpips_", "dists", "pim_", "ssimulacra2")  # columns beside PSNR and MS-SSIM
 MS_SSIM_MIN_SIDE = 161  # five scales under an 11x11 window: (11 - 1) * 2**4 + 1
+
+
+class Metric(Protocol):
+    """One more metric: DISTS, PIM, SSIMULACRA2. `name` is its column in tables and files."""
+
+    name: str
+
+    def measure(self, a: Tensor, b: Tensor) -> float | None: ...  # uint8 (3, H, W); None: too small
+
+
+def title(column: str) -> str:
+    """What tables call a column: "lpips_alex" is "LPIPS (alex)", "pim_5" "PIM-5"."""
+    head, _, tail = column.partition("_")
+    if head == "lpips":
+        return f"LPIPS ({tail})"
+    fixed = {"psnr": "PSNR (dB)", "ms_ssim": "MS-SSIM"}
+    return fixed.get(column) or column.upper().replace("_", "-")
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -49,13 +68,13 @@ def lpips(metric: LPIPS, a: Tensor, b: Tensor) -> float | None:
         return metric(*(t[None].to(device).float() / 255 for t in (a, b))).item()
 
 
-def need(name: str) -> ModuleType:
-    """Import a package of the extra `train`. Raises an ImportError that says how to install it."""
+def need(name: str, extra: str = "train") -> ModuleType:
+    """Import a package of an extra. Raises an ImportError that says how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"{name} is missing, install the extra with: pip install mcm-fast[train]"
+            f"{name} is missing, install the extra with: pip install mcm-fast[{extra}]"
         ) from error
 
 

@@ -16,7 +16,8 @@ from ..files import write_file
 from .anchors import ANCHORS
 from .bd_rate import Curve, EqualRate
 from .measure import Comparison, Result, compare
-from .metrics import need
+from .metrics import PREFIXES, need
+from .metrics import title as title_of
 from .tables import Table, pipes
 
 MAX_BPP = 1.5  # the plot's right edge
@@ -64,13 +65,13 @@ def to_csv(result: Result) -> str:
 
 def rate_table(result: Result) -> Table:
     """The means at each quality."""
-    lpips = [key for key in result.curve if key.startswith("lpips_")]
+    more = [key for key in result.curve if key.startswith(PREFIXES)]
     columns = {
         "quality": ("quality", "{:g}", 1),
         "bpp": ("bpp", "{:.3f}", 1),
         "PSNR (dB)": ("psnr", "{:.2f}", 1),
         "MS-SSIM": ("ms_ssim", "{:.4f}", 1),
-        **{f"LPIPS ({key[6:]})": (key, "{:.4f}", 1) for key in lpips},
+        **{title_of(key): (key, "{:.4f}", 1) for key in more},
         "encode (ms)": ("encode_s", "{:.0f}", 1000),
         "decode (ms)": ("decode_s", "{:.0f}", 1000),
     }
