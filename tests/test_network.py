@@ -6,6 +6,7 @@ from torch import nn
 
 from mcm_fast.exact.quantize import export
 from mcm_fast.exact.reference import ReferenceEngine
+from mcm_fast.network.blocks import pad_edges
 from mcm_fast.network.config import Config
 from mcm_fast.network.gdn import GDN
 from mcm_fast.network.model import Network
@@ -108,3 +109,12 @@ def test_fake_quantisation_is_the_integers(quality):
 def test_config_survives_json():
     for config in CONFIGS.values():
         assert Config.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("pads", [(1, 1, 1, 1), (0, 3, 0, 2), (0, 0, 0, 0)], ids=str)
+def test_edges_are_replicated_in_the_same_memory_format(layout, pads):
+    x = torch.rand(2, 5, 6, 4).to(memory_format=layout)
+    padded = pad_edges(x, *pads)
+    assert torch.equal(padded, nn.functional.pad(x, pads, mode="replicate"))
+    assert padded.is_contiguous(memory_format=layout)

@@ -42,3 +42,47 @@ def test_lpips_and_ms_ssim_reach_analysis_and_synthesis(options, lpips):
             assert gradient.isfinite().all() and gradient.abs().sum() > 0
     with_all = objective(image, level)
     assert with_all.statistics[:, STATISTICS.index("lpips")].sum() > 0 and with_all.latents is None
+
+
+@pytest.fixture
+def seen():
+    """A tiny network that codes something, two pairs of crops, and their levels."""
+    network = Network(CONFIGS["tiny"]).randomize().train()
+    network.quantize()
+    smooth = torch.from_numpy(np.stack([picture(s, 64, 64) for s in range(4)]))
+    image = smooth.permute(0, 3, 1, 2).float() / 255
+    pca.initialise(network, image)
+    return network, image, torch.tensor([6.5, 0.0, 2.0, 3.5])
+
+
+def test_the_price_of_moving_latents_reaches_both_transforms(options, seen):
+    network, image, level = seen
+    objective = Objective(network, dataclasses.replace(options, inverse=1.0))
+    moved = objective._moved(network(image, level), level)
+    assert moved[0] > 0 and (moved[1:] == 0).all()  # the quarter at the highest levels
+    sides = [network.analysis.conv.weight, network.synthesis.conv.weight]
+    for gradient in torch.autograd.grad(moved.sum(), sides):
+        assert gradient.isfinite().all() and gradient.abs().sum() > 0
+    assert objective(image, level).statistics[7, STATISTICS.index("inverse")] == moved[0]
+
+
+def test_latents_that_stay_cost_nothing(options, seen, monkeypatch):
+    """An analysis that gives back what was decoded, and then just more than it may move."""
+    network, image, level = seen
+    objective = Objective(network, dataclasses.replace(options, inverse=1.0))
+    out = network(image, level)
+    monkeypatch.setattr(network.gain, "forward", lambda features, level: out.y_hat[:1] + 0.25)
+    assert objective._moved(out, level).sum() == 0
+    monkeypatch.setattr(network.gain, "forward", lambda features, level: out.y_hat[:1] - 0.75)
+    assert objective._moved(out, level).sum().item() == pytest.approx(0.25)
+
+
+def test_the_ends_of_the_range_count_more(options, seen):
+    network, image, _ = seen
+    costs = {}
+    for weight in (0.0, 0.5):
+        objective = Objective(network, dataclasses.replace(options, ends_weight=weight))
+        for level in (0.0, 3.5, 7.0):
+            costs[weight, level] = objective(image, torch.full((4,), level)).loss.item()
+    ratios = [costs[0.5, level] / costs[0.0, level] for level in (0.0, 3.5, 7.0)]
+    assert ratios == pytest.approx([1.5, 1.0, 1.5], rel=1e-5)

@@ -44,6 +44,17 @@ def train(
     alpha: Annotated[float, typer.Option(help="The weight of LPIPS.")] = _D.alpha,
     beta: Annotated[float, typer.Option(help="The weight of 1 - MS-SSIM.")] = _D.beta,
     gan: Annotated[float, typer.Option(help="The weight of D_gan.")] = _D.gan,
+    inverse: Annotated[
+        float, typer.Option(help="The weight of latents that change when coded again.")
+    ] = _D.inverse,
+    ends_weight: Annotated[
+        float, typer.Option(help="The ends of the range count 1 + so many times.")
+    ] = _D.ends_weight,
+    ends: Annotated[float, typer.Option(help="Levels move to the ends: 0 .. 1.")] = _D.ends,
+    synthetic: Annotated[
+        float, typer.Option(help="The share of text, line art, screens, flat and gray.")
+    ] = _D.synthetic,
+    cache: Annotated[Path | None, typer.Option(help="A folder for decoded tiles.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="The folder of LPIPS' weights.")] = None,
     parts: Annotated[
         str | None, typer.Option(help="all or synthesis. [default: synthesis with --gan]")
@@ -54,7 +65,7 @@ def train(
     quantize_minutes: float = 0.0,
     compile: Annotated[bool | None, typer.Option(help="[default: on a GPU]")] = None,
     graph: Annotated[bool | None, typer.Option(help="A CUDA graph. [default: yes]")] = None,
-    amp: Annotated[bool, typer.Option(help="bf16, on a GPU.")] = _D.amp,
+    amp: Annotated[bool | None, typer.Option(help="bf16. [default: on a GPU]")] = None,
     evaluate_minutes: Annotated[float, typer.Option(help="[default: 1; CPU: 10]")] = 0.0,
     read_every: Annotated[int, typer.Option(help="Steps. [default: 100; CPU: 10]")] = 0,
     pictures: Annotated[

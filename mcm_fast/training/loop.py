@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..network.model import Network
 from ..presets import config_of
-from . import checkpoint, data, distributed, pca, pictures
+from . import checkpoint, data, distributed, pca, pictures, tile_cache
 from .config import Options
 from .display import Display
 from .distributed import World
@@ -52,7 +52,7 @@ class Trainer:
         self.cuda = options.device.startswith("cuda")
         options.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed + world.rank)
-        tiles = data.load(options)
+        tiles = tile_cache.load(options)
         train = tiles.train.to(options.device)
         self.held_out = data.centre(tiles.held_out.to(options.device), options.crop)
         log.info("%.0fs: %d tiles, %d held out", self.seconds, len(train), len(self.held_out))
