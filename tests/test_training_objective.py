@@ -86,3 +86,19 @@ def test_the_ends_of_the_range_count_more(options, seen):
             costs[weight, level] = objective(image, torch.full((4,), level)).loss.item()
     ratios = [costs[0.5, level] / costs[0.0, level] for level in (0.0, 3.5, 7.0)]
     assert ratios == pytest.approx([1.5, 1.0, 1.5], rel=1e-5)
+
+
+def test_a_cost_above_the_cap_counts_by_its_logarithm(options, seen):
+    """Line art costs ten times what a photograph does, and would be all of the gradient."""
+    network, image, level = seen
+    plain = Objective(network, options)(image[:1], level[:1]).loss
+    for share, grows in ((2.0, 1.0), (0.25, 0.25)):
+        cap = plain.item() * share
+        capped = Objective(network, dataclasses.replace(options, cap=cap))(image[:1], level[:1])
+        value = plain.item() if share > 1 else cap * (1 + np.log(plain.item() / cap))
+        assert capped.loss.item() == pytest.approx(value, rel=1e-5)
+        slopes = [
+            torch.autograd.grad(loss, network.synthesis.conv.bias)[0]
+            for loss in (Objective(network, options)(image[:1], level[:1]).loss, capped.loss)
+        ]
+        assert torch.allclose(slopes[1], grows * slopes[0], rtol=1e-4, atol=1e-8)

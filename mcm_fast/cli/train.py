@@ -47,6 +47,9 @@ def train(
     inverse: Annotated[
         float, typer.Option(help="The weight of latents that change when coded again.")
     ] = _D.inverse,
+    cap: Annotated[
+        float, typer.Option(help="A sample's cost above it counts by its logarithm.")
+    ] = _D.cap,
     ends_weight: Annotated[
         float, typer.Option(help="The ends of the range count 1 + so many times.")
     ] = _D.ends_weight,

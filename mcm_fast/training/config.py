@@ -24,6 +24,7 @@ class Options:
     beta: float = 0.0  # the paper: 0 .. 0.02; counted after warm-up
     gan: float = 0.0  # the paper's step 2: 0.001
     inverse: float = 0.0  # the weight of latents that change when the decoded crop is coded again
+    cap: float = 0.0  # above it a sample's cost counts by its logarithm; 0: never
     ends_weight: float = 0.0  # the ends of the range count 1 + ends_weight times, the middle once
     lpips: Path | None = None  # the folder of LPIPS' weights
     parts: str | None = None  # what is trained, of PARTS; by default the synthesis where gan > 0

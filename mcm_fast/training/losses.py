@@ -49,6 +49,7 @@ class Objective(nn.Module):
         self.network, self.amp, self.discriminator = network, amp, discriminator
         self.alpha, self.beta, self.gan = options.alpha, options.beta, options.gan
         self.inverse, self.ends_weight = options.inverse, options.ends_weight
+        self.cap = options.cap
         self.structural = False
         config = network.config
         self.log_min = math.log(config.lambda_min)
@@ -126,6 +127,8 @@ class Objective(nn.Module):
         log_lambda = self.log_min + self.log_range * level / self.top
         cost = log_lambda.exp() * bracket + y_bpp + z_bpp
         cost = (-0.5 * (log_lambda - self.log_min - self.log_range / 2)).exp() * cost
+        if self.cap > 0:
+            cost = torch.where(cost > self.cap, self.cap * (1 + (cost / self.cap).log()), cost)
         cost = cost * (1 + self.ends_weight * (2 * level / self.top - 1) ** 2)
         cost = cost + self.inverse * moved
         rows = torch.arange(self.top + 1, device=level.device)
