@@ -60,7 +60,7 @@ def train(
     cache: Annotated[Path | None, typer.Option(help="A folder for decoded tiles.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="The folder of LPIPS' weights.")] = None,
     parts: Annotated[
-        str | None, typer.Option(help="all or synthesis. [default: synthesis with --gan]")
+        str | None, typer.Option(help="all, synthesis or fast. [default: synthesis with --gan]")
     ] = None,
     decay_steps: Annotated[int, typer.Option(help="The last steps decay to zero.")] = 0,
     decay_minutes: float = 0.0,
@@ -108,7 +108,7 @@ def _train(options: Options, given: dict[str, object], started: float) -> None:
 
     torch.set_flush_denormal(True)
     base, target = given["init_from"], given["export"]
-    if target is not None and options.parts == "synthesis" and base is None:
+    if target is not None and options.parts != "all" and base is None:
         raise ValueError("to export a rendering, name with --init-from the model that it joins")
     if given["benchmark"]:
         _benchmark(options)
@@ -129,8 +129,9 @@ def _export(options: Options, network: object, base: Path | None, target: Path) 
     from .. import model_file
     from ..training.export import put_synthesis
 
-    if options.parts == "synthesis":
-        put_synthesis(base, network, target)
+    if options.parts != "all":
+        rendering = "fast" if options.parts == "fast" else "perceptual"
+        put_synthesis(base, network, target, rendering)
     else:
         model_file.save(network, target)
 

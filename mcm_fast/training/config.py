@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-PARTS = ("all", "synthesis")
+PARTS = ("all", "synthesis", "fast")  # fast: a `FastSynthesis` in the synthesis' place
 
 
 @dataclasses.dataclass(frozen=True)

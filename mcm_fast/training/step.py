@@ -54,7 +54,7 @@ class Step:
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         if half:
             half_gradients.apply(self.network)
-        if options.parts == "synthesis":
+        if options.parts != "all":
             self.network.requires_grad_(False)
             self.network.synthesis.requires_grad_(True)
         self.amp = cuda if options.amp is None else options.amp

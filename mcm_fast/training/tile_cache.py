@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..files import write_with
 from . import data, synthetic
-from .checkpoint import write_whole
 from .config import Options
 from .data import Tiles
 
@@ -30,7 +30,7 @@ def load(options: Options) -> Tiles:
     paths = [options.cache / f"tiles-{key}-{name}.npy" for name in Tiles._fields]
     if not all(path.exists() for path in paths):
         for path, tensor in zip(paths, data.load(options), strict=True):
-            write_whole(path, lambda part, tensor=tensor: _write(part, tensor))
+            write_with(path, lambda part, tensor=tensor: _write(part, tensor))
     return Tiles(*(_map(path) for path in paths))
 
 
