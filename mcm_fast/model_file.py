@@ -22,6 +22,7 @@ from .exact import dequantize
 from .exact.model import CONTEXTS, IntegerModel
 from .exact.quantize import export
 from .network.config import Config
+from .network.fast import synthesis_of
 from .network.model import Network
 from .network.transforms import Synthesis
 from .state import own_defaults
@@ -71,9 +72,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         with own_defaults():
             network = _network(config, tensors, integers)
             names = sorted({key.split(".")[1] for key in tensors if key.startswith(RENDERING)})
-            renderings = {
-                name: _filled(Synthesis(config), tensors, f"{RENDERING}{name}.") for name in names
-            }
+            renderings = {name: _rendering(config, tensors, name) for name in names}
     except ValueError as error:
         raise ValueError(f"{path} is not a model file: {error}") from error
     return Model(network, integers, renderings)
@@ -139,6 +138,13 @@ def _network(config: Config, tensors: dict[str, torch.Tensor], integers: Integer
     if compact:
         dequantize.fill(network, integers)
     return network
+
+
+def _rendering(config: Config, tensors: dict[str, torch.Tensor], name: str) -> Synthesis:
+    """A synthesis beside the network's own, of the shape that its parameters' names say."""
+    prefix = f"{RENDERING}{name}."
+    parameters = [key.removeprefix(prefix) for key in tensors if key.startswith(prefix)]
+    return _filled(synthesis_of(config, parameters), tensors, prefix)
 
 
 def _filled(network: M, tensors: dict[str, torch.Tensor], prefix: str) -> M:

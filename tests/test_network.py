@@ -6,9 +6,12 @@ from torch import nn
 
 from mcm_fast.exact.quantize import export
 from mcm_fast.exact.reference import ReferenceEngine
+from mcm_fast.network.blocks import pad_edges
 from mcm_fast.network.config import Config
+from mcm_fast.network.fast import FastSynthesis, synthesis_of
 from mcm_fast.network.gdn import GDN
 from mcm_fast.network.model import Network
+from mcm_fast.network.transforms import Synthesis
 from mcm_fast.presets import CONFIGS
 
 
@@ -108,3 +111,22 @@ def test_fake_quantisation_is_the_integers(quality):
 def test_config_survives_json():
     for config in CONFIGS.values():
         assert Config.from_json(config.to_json()) == config
+
+
+def test_a_fast_synthesis_keeps_to_its_budget():
+    config = CONFIGS["small"]
+    y, side = torch.zeros(1, config.latent, 8, 8), torch.zeros(1, config.hyper_widths[2], 8, 8)
+    fast = FastSynthesis(config)
+    assert macs_per_pixel(fast, y, side, pixels=128 * 128) <= 4000
+    assert fast(y, side).shape == (1, 3, 128, 128)
+    for network in (fast, Synthesis(config)):
+        assert type(synthesis_of(config, network.state_dict())) is type(network)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("pads", [(1, 1, 1, 1), (0, 3, 0, 2), (0, 0, 0, 0)], ids=str)
+def test_edges_are_replicated_in_the_same_memory_format(layout, pads):
+    x = torch.rand(2, 5, 6, 4).to(memory_format=layout)
+    padded = pad_edges(x, *pads)
+    assert torch.equal(padded, nn.functional.pad(x, pads, mode="replicate"))
+    assert padded.is_contiguous(memory_format=layout)

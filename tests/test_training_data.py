@@ -49,3 +49,16 @@ def test_ranks_share_an_epoch(options):
     samplers = [data.Sampler(options, tiles=8, levels=8, rank=r, world=2) for r in range(2)]
     seen = [s(step).geometry[:, 0] for s in samplers for step in range(2)]
     assert sorted(torch.cat(seen).tolist()) == list(range(8))
+
+
+def test_levels_move_to_the_ends(options):
+    counts = {}
+    for ends in (0.0, 1.0):
+        chosen = dataclasses.replace(options, batch=4, whole_levels=0.0, ends=ends)
+        sampler = data.Sampler(chosen, tiles=12, levels=8)
+        levels = torch.cat([sampler(step).level for step in range(500)])
+        assert levels.min() == 0 and levels.max() == 7
+        bins = levels.long().clamp(max=6).bincount(minlength=7)
+        counts[ends] = bins.tolist()
+    assert all(counts[1.0][end] > 1.3 * counts[0.0][end] for end in (0, 6))
+    assert counts[1.0][3] < 0.8 * counts[0.0][3]

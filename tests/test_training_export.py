@@ -13,10 +13,12 @@ from training_runs import TINY, picture, run, weights_after
 from mcm_fast import Codec, model_file
 from mcm_fast.cli.main import main
 from mcm_fast.images import read_image
+from mcm_fast.network.fast import FastSynthesis
 from mcm_fast.network.model import Network
 from mcm_fast.presets import CONFIGS
 from mcm_fast.training import checkpoint
 from mcm_fast.training.config import Options
+from mcm_fast.training.export import put_synthesis
 from mcm_fast.training.loop import Trainer
 
 
@@ -44,6 +46,36 @@ def test_a_synthesis_replaces_the_models_own(options, model, tmp_path):
         ends = before[name].float(), trained[name.removeprefix("network.")]
         assert torch.equal(after[name], torch.lerp(*ends, 0.25).half())
     assert model_file.model_id(path) == model_file.model_id(model)
+
+
+def test_a_fast_synthesis_joins_its_model(options, model, tmp_path):
+    """Trained beside frozen latents, in two pieces, it decodes the same streams, tiles and all."""
+    fast = dataclasses.replace(options, parts="fast", steps=4)
+    weights_after(dataclasses.replace(fast, steps=2), init_from=model)
+    step = weights_after(fast, init_from=model, resume=True)
+    frozen = load_file(model)
+    for name, tensor in step.network.state_dict().items():
+        if not name.startswith("synthesis."):
+            assert torch.equal(tensor, frozen[f"network.{name}"].float())
+    weights, path = options.out / checkpoint.WEIGHTS, tmp_path / "both.safetensors"
+    run("export", weights, path, "--into", model, "--rendering", "fast")
+    assert model_file.model_id(path) == model_file.model_id(model)
+    loaded = model_file.load(path)
+    assert loaded.renderings.keys() == {"fast"}
+    whole, tiled = (Codec.from_file(path).with_limits(tile_pixels=n) for n in (2**24, 96 * 96))
+    stream = whole.compress(torch.from_numpy(picture(3, 60, 1300).copy()).permute(2, 0, 1))
+    decoded = whole.decompress(stream, rendering="fast")
+    assert decoded.shape == (3, 60, 1300)
+    assert not torch.equal(decoded, whole.decompress(stream))
+    assert (decoded.int() - tiled.decompress(stream, rendering="fast").int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("how", [{"blend": 0.5}, {"rendering": "faithful"}], ids=str)
+def test_a_fast_synthesis_takes_no_others_place(model, tmp_path, how):
+    network = model_file.load(model).network
+    network.synthesis = FastSynthesis(network.config)
+    with pytest.raises(ValueError, match="of its own"):
+        put_synthesis(model, network, tmp_path / "both.safetensors", **how)
 
 
 def test_a_model_file_starts_a_run_with_its_moments(options, model, tmp_path):

@@ -42,3 +42,63 @@ def test_lpips_and_ms_ssim_reach_analysis_and_synthesis(options, lpips):
             assert gradient.isfinite().all() and gradient.abs().sum() > 0
     with_all = objective(image, level)
     assert with_all.statistics[:, STATISTICS.index("lpips")].sum() > 0 and with_all.latents is None
+
+
+@pytest.fixture
+def seen():
+    """A tiny network that codes something, two pairs of crops, and their levels."""
+    network = Network(CONFIGS["tiny"]).randomize().train()
+    network.quantize()
+    smooth = torch.from_numpy(np.stack([picture(s, 64, 64) for s in range(4)]))
+    image = smooth.permute(0, 3, 1, 2).float() / 255
+    pca.initialise(network, image)
+    return network, image, torch.tensor([6.5, 0.0, 2.0, 3.5])
+
+
+def test_the_price_of_moving_latents_reaches_both_transforms(options, seen):
+    network, image, level = seen
+    objective = Objective(network, dataclasses.replace(options, inverse=1.0))
+    moved = objective._moved(network(image, level), level)
+    assert moved[0] > 0 and (moved[1:] == 0).all()  # the quarter at the highest levels
+    sides = [network.analysis.conv.weight, network.synthesis.conv.weight]
+    for gradient in torch.autograd.grad(moved.sum(), sides):
+        assert gradient.isfinite().all() and gradient.abs().sum() > 0
+    assert objective(image, level).statistics[7, STATISTICS.index("inverse")] == moved[0]
+
+
+def test_latents_that_stay_cost_nothing(options, seen, monkeypatch):
+    """An analysis that gives back what was decoded, and then just more than it may move."""
+    network, image, level = seen
+    objective = Objective(network, dataclasses.replace(options, inverse=1.0))
+    out = network(image, level)
+    monkeypatch.setattr(network.gain, "forward", lambda features, level: out.y_hat[:1] + 0.25)
+    assert objective._moved(out, level).sum() == 0
+    monkeypatch.setattr(network.gain, "forward", lambda features, level: out.y_hat[:1] - 0.75)
+    assert objective._moved(out, level).sum().item() == pytest.approx(0.25)
+
+
+def test_the_ends_of_the_range_count_more(options, seen):
+    network, image, _ = seen
+    costs = {}
+    for weight in (0.0, 0.5):
+        objective = Objective(network, dataclasses.replace(options, ends_weight=weight))
+        for level in (0.0, 3.5, 7.0):
+            costs[weight, level] = objective(image, torch.full((4,), level)).loss.item()
+    ratios = [costs[0.5, level] / costs[0.0, level] for level in (0.0, 3.5, 7.0)]
+    assert ratios == pytest.approx([1.5, 1.0, 1.5], rel=1e-5)
+
+
+def test_a_cost_above_the_cap_counts_by_its_logarithm(options, seen):
+    """Line art costs ten times what a photograph does, and would be all of the gradient."""
+    network, image, level = seen
+    plain = Objective(network, options)(image[:1], level[:1]).loss
+    for share, grows in ((2.0, 1.0), (0.25, 0.25)):
+        cap = plain.item() * share
+        capped = Objective(network, dataclasses.replace(options, cap=cap))(image[:1], level[:1])
+        value = plain.item() if share > 1 else cap * (1 + np.log(plain.item() / cap))
+        assert capped.loss.item() == pytest.approx(value, rel=1e-5)
+        slopes = [
+            torch.autograd.grad(loss, network.synthesis.conv.bias)[0]
+            for loss in (Objective(network, options)(image[:1], level[:1]).loss, capped.loss)
+        ]
+        assert torch.allclose(slopes[1], grows * slopes[0], rtol=1e-4, atol=1e-8)

@@ -28,6 +28,8 @@ def test_schedule_by_steps_and_by_the_clock():
         {"steps": 1, "beta": 0.01, "crop": 128},
         {"steps": 1, "alpha": 0.01},
         {"steps": 1, "parts": "analysis"},
+        {"steps": 1, "ends": 1.5},
+        {"steps": 1, "synthetic": 0.95},
     ],
     ids=str,
 )

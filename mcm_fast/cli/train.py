@@ -44,9 +44,23 @@ def train(
     alpha: Annotated[float, typer.Option(help="The weight of LPIPS.")] = _D.alpha,
     beta: Annotated[float, typer.Option(help="The weight of 1 - MS-SSIM.")] = _D.beta,
     gan: Annotated[float, typer.Option(help="The weight of D_gan.")] = _D.gan,
+    inverse: Annotated[
+        float, typer.Option(help="The weight of latents that change when coded again.")
+    ] = _D.inverse,
+    cap: Annotated[
+        float, typer.Option(help="A sample's cost above it counts by its logarithm.")
+    ] = _D.cap,
+    ends_weight: Annotated[
+        float, typer.Option(help="The ends of the range count 1 + so many times.")
+    ] = _D.ends_weight,
+    ends: Annotated[float, typer.Option(help="Levels move to the ends: 0 .. 1.")] = _D.ends,
+    synthetic: Annotated[
+        float, typer.Option(help="The share of text, line art, screens, flat and gray.")
+    ] = _D.synthetic,
+    cache: Annotated[Path | None, typer.Option(help="A folder for decoded tiles.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="The folder of LPIPS' weights.")] = None,
     parts: Annotated[
-        str | None, typer.Option(help="all or synthesis. [default: synthesis with --gan]")
+        str | None, typer.Option(help="all, synthesis or fast. [default: synthesis with --gan]")
     ] = None,
     decay_steps: Annotated[int, typer.Option(help="The last steps decay to zero.")] = 0,
     decay_minutes: float = 0.0,
@@ -54,7 +68,7 @@ def train(
     quantize_minutes: float = 0.0,
     compile: Annotated[bool | None, typer.Option(help="[default: on a GPU]")] = None,
     graph: Annotated[bool | None, typer.Option(help="A CUDA graph. [default: yes]")] = None,
-    amp: Annotated[bool, typer.Option(help="bf16, on a GPU.")] = _D.amp,
+    amp: Annotated[bool | None, typer.Option(help="bf16. [default: on a GPU]")] = None,
     evaluate_minutes: Annotated[float, typer.Option(help="[default: 1; CPU: 10]")] = 0.0,
     read_every: Annotated[int, typer.Option(help="Steps. [default: 100; CPU: 10]")] = 0,
     pictures: Annotated[
@@ -94,7 +108,7 @@ def _train(options: Options, given: dict[str, object], started: float) -> None:
 
     torch.set_flush_denormal(True)
     base, target = given["init_from"], given["export"]
-    if target is not None and options.parts == "synthesis" and base is None:
+    if target is not None and options.parts != "all" and base is None:
         raise ValueError("to export a rendering, name with --init-from the model that it joins")
     if given["benchmark"]:
         _benchmark(options)
@@ -115,8 +129,9 @@ def _export(options: Options, network: object, base: Path | None, target: Path) 
     from .. import model_file
     from ..training.export import put_synthesis
 
-    if options.parts == "synthesis":
-        put_synthesis(base, network, target)
+    if options.parts != "all":
+        rendering = "fast" if options.parts == "fast" else "perceptual"
+        put_synthesis(base, network, target, rendering)
     else:
         model_file.save(network, target)
 

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 def pad_edges(x: Tensor, left: int, right: int, top: int, bottom: int) -> Tensor:
     """F.pad's replication of [N, C, H, W] with the same values, in the same memory format.
 
-    On a GPU it is put together from slices: replication_pad2d knows no channels_last, and its
-    backward pass can neither be fused nor be compiled for such inputs.
+    On a GPU and for channels_last it is put together from slices: replication_pad2d knows no
+    channels_last, and its backward pass can neither be fused nor be compiled for such inputs.
     """
-    if not (x.is_cuda or torch.compiler.is_compiling()):
+    if not (left or right or top or bottom):
+        return x  # F.pad would copy
+    if not (x.is_cuda or torch.compiler.is_compiling()) and x.is_contiguous():
         return F.pad(x, (left, right, top, bottom), mode="replicate")
     if left or right:
         x = torch.cat((*[x[..., :1]] * left, x, *[x[..., -1:]] * right), 3)
@@ -23,11 +25,16 @@ def pad_edges(x: Tensor, left: int, right: int, top: int, bottom: int) -> Tensor
 
 
 class Conv(nn.Conv2d):
-    """A convolution padded by replication (reflection fails on 1x1)."""
+    """A convolution padded by replication (reflection fails on 1x1).
+
+    `product` is F.conv2d; training may put a function of the same values in its place.
+    """
+
+    product = staticmethod(F.conv2d)
 
     def forward(self, x: Tensor) -> Tensor:
         pad = self.kernel_size[0] // 2
-        return F.conv2d(pad_edges(x, pad, pad, pad, pad), self.weight, self.bias)
+        return self.product(pad_edges(x, pad, pad, pad, pad), self.weight, self.bias)
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:

@@ -21,6 +21,7 @@ class Output(NamedTuple):
     image: Tensor  # (N, 3, H, W), not clamped
     y_bits: Tensor  # (N,)
     z_bits: Tensor  # (N,)
+    y_hat: Tensor  # (N, M, H/16, W/16), whole
 
 
 class Coded(NamedTuple):
@@ -56,7 +57,7 @@ class Network(nn.Module):
         coded = self.entropy(self.analysis(image), level)
         mu, index = coded.mu.detach(), coded.index.detach()
         decoded = self.render(coded.y_hat, mu, index, coded.hyper, level)
-        return Output(decoded, coded.y_bits, coded.z_bits)
+        return Output(decoded, coded.y_bits, coded.z_bits, coded.y_hat)
 
     def entropy(self, features: Tensor, level: Tensor) -> Coded:
         """What `analysis` made of an image -> its latents, their distributions and their cost.

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-PARTS = ("all", "synthesis")
+PARTS = ("all", "synthesis", "fast")  # fast: a `FastSynthesis` in the synthesis' place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Options:
     alpha: float = 0.0  # the paper: 0.006 .. 0.01
     beta: float = 0.0  # the paper: 0 .. 0.02; counted after warm-up
     gan: float = 0.0  # the paper's step 2: 0.001
+    inverse: float = 0.0  # the weight of latents that change when the decoded crop is coded again
+    cap: float = 0.0  # above it a sample's cost counts by its logarithm; 0: never
+    ends_weight: float = 0.0  # the ends of the range count 1 + ends_weight times, the middle once
     lpips: Path | None = None  # the folder of LPIPS' weights
     parts: str | None = None  # what is trained, of PARTS; by default the synthesis where gan > 0
 
@@ -31,6 +34,9 @@ class Options:
     batch: int = 32  # a device
     tile: int = 320  # images are kept as tiles of this size
     whole_levels: float = 0.25  # the share of samples at exactly one of the gain levels
+    ends: float = 0.0  # 0: levels are spread evenly; 1: densely at both ends of the range
+    synthetic: float = 0.0  # the share of tiles that are text, line art, screens, flat or gray
+    cache: Path | None = None  # a folder for decoded tiles
     held_out: int = 64  # crops at most whose loss is shown beside the training loss
 
     # The optimiser.
@@ -48,7 +54,8 @@ class Options:
     quantize_minutes: float = 0.0
 
     # The machine.
-    amp: bool = True  # bf16 autocast, on a GPU only
+    amp: bool | None = None  # bf16 autocast; by default on a GPU only
+    half_gradients: bool | None = None  # bf16 backward; by default on a CPU that is made for it
     compile: bool | None = None  # torch.compile; by default on a GPU only
     graph: bool | None = None  # one CUDA graph a step; by default on a GPU
     read_every: int = 0  # steps between read-outs of the device's counters; 0: 100, or 10 on a CPU
@@ -71,6 +78,11 @@ class Options:
             raise ValueError(f"crop {self.crop} is larger than tile {self.tile}")
         if self.beta > 0 and self.crop <= 160:
             raise ValueError(f"beta wants crops above 160 pixels (MS-SSIM), not {self.crop}")
+        for name in ("ends", "synthetic"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share in 0 .. 1, not {getattr(self, name)}")
+        if self.synthetic > 0.9:
+            raise ValueError(f"synthetic leaves photographs a tenth at least, not {self.synthetic}")
         if self.alpha > 0 and self.lpips is None:
             raise ValueError("alpha wants lpips, the folder of LPIPS' weights")
 
@@ -114,7 +126,7 @@ def recipe(name: str) -> dict[str, object]:
     known = {field.name for field in dataclasses.fields(Options)}
     if not isinstance(found, dict) or not known.issuperset(found):
         raise ValueError(f"{name}: not a JSON object of {', '.join(sorted(known))}")
-    for key in {"out", "lpips"} & found.keys():
+    for key in {"out", "lpips", "cache"} & found.keys():
         found[key] = Path(found[key])
     if "data" in found:
         found["data"] = tuple(map(Path, found["data"]))

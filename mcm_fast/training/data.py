@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import synthetic
 from .config import Options
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
@@ -55,14 +56,21 @@ def load(options: Options) -> Tiles:
     stack = [
         torch.from_numpy(np.stack(t)).permute(0, 3, 1, 2).contiguous() for t in (train, held_out)
     ]
+    if options.synthetic:
+        count = round(len(train) * options.synthetic / (1 - options.synthetic))
+        stack[0] = torch.cat((stack[0], synthetic.tiles(stack[0], count, options.seed)))
     return Tiles(stack[0], stack[1][: options.held_out])
+
+
+def paths(source: Path) -> list[Path]:
+    """The files of a folder in the order of their names, or the file itself."""
+    return [p for p in sorted(source.rglob("*")) if p.is_file()] if source.is_dir() else [source]
 
 
 def _files(sources: tuple[Path, ...]) -> Iterator[bytes]:
     """The bytes of every image in folders and tar shards, in the order of their names."""
     for source in sources:
-        paths = sorted(source.rglob("*")) if source.is_dir() else [source]
-        for path in paths:
+        for path in paths(source):
             if path.suffix == ".tar":
                 with tarfile.open(path) as shard:
                     for member in shard:
@@ -105,9 +113,14 @@ class Sampler:
         return Plan(torch.from_numpy(geometry), torch.from_numpy(self._levels(rng, n)))
 
     def _levels(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """One level from each n-th of the range, a little beyond it clamped to the extremes."""
-        top, beyond = self.levels - 1, 0.25
-        level = (np.arange(n) + rng.random(n)) / n * (top + 2 * beyond) - beyond
+        """One level from each n-th of the range, a little beyond it clamped to the extremes.
+
+        `ends` moves them outwards, as far as cosine spacing (dense at both ends) for 1.
+        """
+        top, beyond, ends = self.levels - 1, 0.25, self.options.ends
+        place = (np.arange(n) + rng.random(n)) / n
+        place = (1 - ends) * place + ends * (1 - np.cos(np.pi * place)) / 2
+        level = place * (top + 2 * beyond) - beyond
         whole = rng.random(n) < self.options.whole_levels
         level = np.where(whole, np.round(level), level)
         return level.clip(0, top).astype(np.float32)

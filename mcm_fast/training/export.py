@@ -11,6 +11,7 @@ from torch import Tensor
 from .. import model_file
 from ..codec import FAITHFUL
 from ..files import write_with
+from ..network.fast import FastSynthesis
 from ..network.model import Network
 from .checkpoint import is_model, load_weights, read_metadata
 
@@ -72,6 +73,8 @@ def put_synthesis(
         raise ValueError(f"a rendering cannot be called {rendering!r}")
     if not 0 <= blend <= 1:
         raise ValueError(f"blend is in 0 .. 1, not {blend}")
+    if isinstance(network.synthesis, FastSynthesis) and (blend < 1 or rendering == FAITHFUL):
+        raise ValueError("a fast synthesis is a rendering of its own, and blends with no other")
     if not is_model(read_metadata(base)):
         export(base, path)
         base = path
@@ -79,9 +82,11 @@ def put_synthesis(
     tensors = load_file(base)
     own = model_file.PREFIX + "synthesis."
     prefix = own if rendering == FAITHFUL else f"{model_file.RENDERING}{rendering}."
-    blended = {
-        prefix + name: tensors[own + name].float().lerp(tensor.detach().float().cpu(), blend)
-        for name, tensor in network.synthesis.state_dict().items()
-    }
+    blended = {}
+    for name, tensor in network.synthesis.state_dict().items():
+        tensor = tensor.detach().float().cpu()
+        if blend < 1:
+            tensor = tensors[own + name].float().lerp(tensor, blend)
+        blended[prefix + name] = tensor
     tensors |= {name: tensor.half().contiguous() for name, tensor in blended.items()}
     write_with(path, lambda part: save_file(tensors, part, metadata))

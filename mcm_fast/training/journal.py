@@ -37,6 +37,7 @@ class Journal:
             "psnr": ((psnr * sums[:, 0]).sum() / samples).item(),
             "lpips": named["lpips"],
             "gan": named["gan"],
+            "inverse": named["inverse"],
             "norm": health["norm"] / good,
             "skipped": health["skipped"],
         }

@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..network.fast import FastSynthesis
 from ..network.model import Network
 from ..presets import config_of
-from . import checkpoint, data, distributed, pca, pictures
+from . import checkpoint, data, distributed, pca, pictures, tile_cache
 from .config import Options
 from .display import Display
 from .distributed import World
@@ -52,7 +53,7 @@ class Trainer:
         self.cuda = options.device.startswith("cuda")
         options.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed + world.rank)
-        tiles = data.load(options)
+        tiles = tile_cache.load(options)
         train = tiles.train.to(options.device)
         self.held_out = data.centre(tiles.held_out.to(options.device), options.crop)
         log.info("%.0fs: %d tiles, %d held out", self.seconds, len(train), len(self.held_out))
@@ -61,12 +62,16 @@ class Trainer:
             network = checkpoint.load_weights(init_from)
         elif network is None:
             network = self._new_network(train, initialise=not resume)
+        if options.parts == "fast" and not isinstance(network.synthesis, FastSynthesis):
+            network.synthesis = FastSynthesis(network.config)
         self.step = Step(network.train(), train, options, world)
         self.number, self.before = 0, 0.0
         if resume:
             position = checkpoint.load_state(options.out, self.step)
             self.number, self.before = position["step"], position["seconds"]
-        elif init_from and checkpoint.load_moments(init_from, self.step):
+        elif (
+            init_from and options.parts != "fast" and checkpoint.load_moments(init_from, self.step)
+        ):
             log.info("moments beside %s taken", init_from)
         self._prepare(network, len(train))
         log.info("%.0fs: at step %d", self.seconds, self.number)

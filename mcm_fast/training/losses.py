@@ -1,4 +1,7 @@
-"""The loss: lambda (D_mse + alpha D_lpips + beta D_msssim + gan D_gan) + R (MCM, section 3)."""
+"""The loss: lambda (D_mse + alpha D_lpips + beta D_msssim + gan D_gan) + R (MCM, section 3).
+
+Besides it, where asked for, a price on latents that change when the decoded image is coded again.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..network.model import Network
+from ..network.level_affine import round_through
+from ..network.model import Network, Output
 from .adversarial import Discriminator, generator_loss
 from .config import Options
 
-STATISTICS = ("samples", "loss", "y_bpp", "z_bpp", "mse", "lpips", "gan")
+STATISTICS = ("samples", "loss", "y_bpp", "z_bpp", "mse", "lpips", "gan", "inverse")
+
+_AGAIN = 4  # one sample in so many is analysed again
+_FREE = 0.25  # of a step of the quantiser: a latent may move so far, and is still rounded back
 
 
 class Outcome(NamedTuple):
@@ -41,6 +48,8 @@ class Objective(nn.Module):
         super().__init__()
         self.network, self.amp, self.discriminator = network, amp, discriminator
         self.alpha, self.beta, self.gan = options.alpha, options.beta, options.gan
+        self.inverse, self.ends_weight = options.inverse, options.ends_weight
+        self.cap = options.cap
         self.structural = False
         config = network.config
         self.log_min = math.log(config.lambda_min)
@@ -67,11 +76,25 @@ class Objective(nn.Module):
             if self.discriminator is not None:
                 latents, self._latents = self._latents, None
                 logits = self.discriminator(out.image, latents)
+            moved = self._moved(out, level) if self.inverse > 0 else torch.zeros_like(level)
         with torch.autocast(kind, enabled=False):
             decoded = out.image.float()
             parts = self._distortions(image, decoded, logits)
-            loss, statistics = self._loss(image, level, parts, out.y_bits, out.z_bits)
+            loss, statistics = self._loss(image, level, parts, (out.y_bits, out.z_bits, moved))
         return Outcome(loss, statistics, decoded.detach(), latents)
+
+    def _moved(self, out: Output, level: Tensor) -> Tensor:
+        """How far latents move when the decoded image, in 8 bits, is analysed again: (N,).
+
+        For the quarter of the samples at the highest levels, where generations lose most; zero for
+        the others. It is the mean of max(0, |y - y_hat| - 1/4)^2.
+        """
+        chosen = level.argsort()[-max(1, len(level) // _AGAIN) :]
+        shown = round_through(out.image[chosen].float().clamp(0, 1) * 255) / 255
+        again = self.network.gain(self.network.analysis(shown), level[chosen])
+        excess = ((again - out.y_hat[chosen].detach()).abs() - _FREE).clamp(min=0)
+        moved = excess.square().mean((1, 2, 3))
+        return torch.zeros_like(level).index_copy(0, chosen, moved)
 
     def _distortions(
         self, image: Tensor, decoded: Tensor, logits: Tensor | None
@@ -93,9 +116,10 @@ class Objective(nn.Module):
         image: Tensor,
         level: Tensor,
         parts: dict[str, Tensor],
-        y_bits: Tensor,
-        z_bits: Tensor,
+        others: tuple[Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
+        """`others`: bits of y, bits of z, and what `_moved` gives, each (N,)."""
+        y_bits, z_bits, moved = others
         weights = {"mse": 1.0, "lpips": self.alpha, "msssim": self.beta, "gan": self.gan}
         bracket = sum(weights[name] * part for name, part in parts.items())
         pixels = image.shape[-2] * image.shape[-1]
@@ -103,9 +127,14 @@ class Objective(nn.Module):
         log_lambda = self.log_min + self.log_range * level / self.top
         cost = log_lambda.exp() * bracket + y_bpp + z_bpp
         cost = (-0.5 * (log_lambda - self.log_min - self.log_range / 2)).exp() * cost
+        if self.cap > 0:
+            cost = torch.where(cost > self.cap, self.cap * (1 + (cost / self.cap).log()), cost)
+        cost = cost * (1 + self.ends_weight * (2 * level / self.top - 1) ** 2)
+        cost = cost + self.inverse * moved
         rows = torch.arange(self.top + 1, device=level.device)
         nearest = (rows[:, None] == (level + 0.5).floor()[None]).float()
         zero = torch.zeros_like(cost)
+        parts = parts | {"inverse": moved}
         shown = (cost, y_bpp, z_bpp, *(parts.get(n, zero) for n in STATISTICS[4:]))
         columns = torch.stack((torch.ones_like(cost), *shown), 1)
         return cost.mean(), nearest @ columns.detach()

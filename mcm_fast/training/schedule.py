@@ -39,7 +39,7 @@ class Schedule:
         """A frozen entropy model is seen as it is in use, rounded, from the start."""
         o = self.options
         last = o.quantize_steps if o.steps is not None else o.quantize_minutes
-        quantized = o.parts == "synthesis" or (last > 0 and self._left(step, seconds) <= last)
+        quantized = o.parts != "all" or (last > 0 and self._left(step, seconds) <= last)
         return Phase(quantized, o.beta > 0 and step >= o.warmup)
 
     def finished(self, step: int, seconds: float) -> bool:

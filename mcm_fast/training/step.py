@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ..network.model import Network
+from . import half_gradients
 from .adversarial import Discriminator, Rival
 from .config import Options
 from .data import Plan, crop
@@ -44,12 +45,19 @@ class Step:
         if cuda:
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
             torch.backends.cudnn.benchmark = True
+        half = options.half_gradients
+        if half is None:
+            half = not cuda and not options.compile and half_gradients.is_fast()
+        self.channels_last = cuda or half
+        if self.channels_last:
             self.network.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
-        if options.parts == "synthesis":
+        if half:
+            half_gradients.apply(self.network)
+        if options.parts != "all":
             self.network.requires_grad_(False)
             self.network.synthesis.requires_grad_(True)
-        self.amp = options.amp and cuda
+        self.amp = cuda if options.amp is None else options.amp
         self.compiled = cuda if options.compile is None else options.compile
         self.graphed = (cuda if options.graph is None else options.graph and cuda) and (
             world.size == 1
@@ -156,7 +164,7 @@ class Step:
     def _body(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         image = self.crop(self.tiles, self.geometry, self.size)
-        if image.is_cuda:
+        if self.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
         out = self.run(image, self.level)
         out.loss.backward()
