@@ -220,17 +220,17 @@ void Rendering::check_operands(const Layer& layer) const {
 }
 
 std::vector<int32_t> Rendering::gain_at(int64_t quality) const {
-  require(quality >= 0 && quality <= kMaxQuality,
+  require(quality >= 0 && quality <= kQualitySteps,
           "quality must be in 0..10000, not " + std::to_string(quality));
   const int64_t position = quality * (levels - 1);
-  const int64_t low = std::min(position / kMaxQuality, levels - 2);
-  const int64_t fraction = position - low * kMaxQuality;
+  const int64_t low = std::min(position / kQualitySteps, levels - 2);
+  const int64_t fraction = position - low * kQualitySteps;
   std::vector<int32_t> out(latent);
   for (int64_t c = 0; c < latent; ++c) {
     const int64_t a = gain_[low * latent + c], b = gain_[(low + 1) * latent + c];
-    const int64_t step = (b - a) * fraction + kMaxQuality / 2;
+    const int64_t step = (b - a) * fraction + kQualitySteps / 2;
     const int64_t floor =
-        step >= 0 ? step / kMaxQuality : -((kMaxQuality - 1 - step) / kMaxQuality);
+        step >= 0 ? step / kQualitySteps : -((kQualitySteps - 1 - step) / kQualitySteps);
     out[c] = static_cast<int32_t>(a + floor);
   }
   return out;
