@@ -15,7 +15,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..images import read_image, write_file
+from ..files import write_file
+from ..images import read_image
 from .anchors import image_paths, is_available
 from .bd_rate import Curve
 from .html_image import Decoded, image_page, thumbnail

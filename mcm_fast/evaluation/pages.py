@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
 import numpy as np
 
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # header and rows
+from .tables import Table
 
 
 def static(name: str) -> str:

@@ -119,11 +119,13 @@ def make(
 def _ours(
     contestant: Contestant, image: Tensor, budget: int | None, codec: Codec | None
 ) -> Picture:
-    options: dict[str, float] = {}
+    options: dict[str, object] = {}
     if "effort" in contestant.options:
         if "effort" not in inspect.signature(codec.compress).parameters:
             raise ValueError(f"{contestant.name}: this version's compress has no effort")
         options["effort"] = int(contestant.options["effort"])
+        if "rendering" in inspect.signature(codec.compress).parameters:
+            options["rendering"] = contestant.rendering  # the one whose pixels effort looks at
     if "quality" in contestant.options:
         options["quality"] = contestant.options["quality"]
     else:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ...codec import Codec
-from ...images import read_image, write_file, write_image
+from ...files import write_file
+from ...images import read_image, write_image
 from ..anchors import image_paths
 from ..measure import distortion
 from .contestants import Contestant, make

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...images import write_file
-from ..pages import Table
+from ...files import write_file
+from ..tables import Table, pipes
 from .statistics import (
     Attention,
     Rate,
@@ -138,10 +138,8 @@ def tables(result: Result) -> dict[str, Table]:
 
 def markdown(result: Result) -> str:
     parts = [summary(result)]
-    for title, (header, rows) in tables(result).items():
-        rule = ["---"] + ["---:"] * (len(header) - 1)
-        lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
-        parts += [f"## {title}", "\n".join(lines)]
+    for title, content in tables(result).items():
+        parts += [f"## {title}", pipes(content)]
     return "\n\n".join(parts) + "\n"
 
 
