@@ -71,10 +71,10 @@ def test_never_worse(codec, name, quality):
 
 
 def test_better_with_effort(codec):
-    """Most of the smallest efforts' gain is there even for random weights."""
+    """Even with random weights."""
     image = ramp(96, 128)
     plain = codec.analysis(image, 60)
-    costs = [cost(codec, image, improve(codec, image, plain, effort=e)) for e in (1, 3, 5)]
+    costs = [cost(codec, image, improve(codec, image, plain, effort=e)) for e in (1, 4)]
     assert costs[0] < cost(codec, image, plain) and costs[-1] < costs[0]
 
 
@@ -182,9 +182,10 @@ def test_latents_of_another_source(codec):
 
 
 def test_windows(codec, monkeypatch):
-    """Several windows: better than plain, and every latent is answered for once."""
-    image = torch.cat((ramp(300, 500), noise(300, 500)), 2)
+    """Several windows: better than plain, the same each time."""
+    image = torch.cat((ramp(150, 320), noise(150, 320)), 2)
     plain = codec.analysis(image, 50)
+    assert len(windows(*plain.y.shape[1:], 2**16)) == 3
     monkeypatch.setattr(
         "mcm_fast.effort.search.windows", lambda height, width: windows(height, width, 2**16)
     )

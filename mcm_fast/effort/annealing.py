@@ -33,8 +33,9 @@ def soften(v: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     floor = v.detach().floor()
     r = (v - floor).clamp(_EDGE, 1 - _EDGE)
     shape = v.shape[0], *v.shape[2:], v.shape[1]
-    uniform = torch.rand(shape, generator=generator, device=v.device).permute(0, 3, 1, 2)
-    noise = torch.logit(uniform, eps=1e-6)  # the difference of two Gumbel variables
+    uniform = torch.rand(shape, generator=generator, device=v.device, dtype=v.dtype)
+    # The difference of two Gumbel variables, in v's memory format.
+    noise = torch.logit(uniform, eps=1e-6).permute(0, 3, 1, 2)
     odds = (torch.atanh(r) - torch.atanh(1 - r)) / temperature
     return floor + torch.sigmoid((odds + noise) / temperature)
 

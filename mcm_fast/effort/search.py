@@ -65,17 +65,15 @@ def improve(
     budget = budget_of(effort)
     synthesis = check_rendering(rendering, codec.renderings)
     with undisturbed(), torch.enable_grad():
-        level = torch.full((1,), latents.quality_steps * _last_level(codec) / QUALITY_STEPS)
-        lmbda = codec.network.config.lmbda(level.item())
+        config = codec.network.config
+        value = latents.quality_steps * (config.levels - 1) / QUALITY_STEPS
+        level = torch.full((1,), value, dtype=torch.float32, device=codec.device)
         image = image.detach().to(codec.device, copy=True)
-        goal = goal_of(image, latents.transposed, lmbda, objective, importance)
-        surrogate = Surrogate(codec.network, synthesis, level.to(codec.device))
+        options = config.lmbda(value), objective, importance
+        goal = goal_of(image, latents.transposed, *options)
+        surrogate = Surrogate(codec.network, synthesis, level)
         search = _Search(codec, rendering, goal, surrogate, budget, progress)
-        return search.run(latents, *_start(codec, image, latents, surrogate.level))
-
-
-def _last_level(codec: Codec) -> int:
-    return codec.network.config.levels - 1
+        return search.run(latents, *_start(codec, image, latents, level))
 
 
 def _start(codec: Codec, image: Tensor, latents: Latents, level: Tensor) -> tuple[Tensor, Tensor]:
