@@ -27,10 +27,10 @@ from .rendering import Rendering
 from .tables import exp2_table, gain_table, means_table, sigmoid_table
 from .trace import FloatLayer, trace_synthesis
 
-MARGIN = 3.5  # of a channel's limit above the largest value in the samples
-CREST = 24  # a tensor's limit over its typical value; what balances its rounding and its weights'
+MARGIN = 5.0  # of a channel's limit above the largest value in the samples
+CREST = 34  # a tensor's limit over its typical value; what balances its rounding and its weights'
 ACC_BITS, NORM_BITS = 31, 30
-MOST_WEIGHT = 8191
+MOST_WEIGHT = 16383
 FEATURE = 1 / 16  # a step of the hyper features
 
 
