@@ -99,9 +99,10 @@ def _with_slopes(synthesis: Synthesis) -> nn.Module:
     if not next(synthesis.parameters()).is_cuda:
         return synthesis
     plain = copy.deepcopy(synthesis).float()
-    for stage in plain.stages:
-        if isinstance(stage.gdn, FusedGDN):
-            stage.gdn = _unfused(stage.gdn)
+    for module in tuple(plain.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, FusedGDN):
+                setattr(module, name, _unfused(child))
     return plain
 
 
