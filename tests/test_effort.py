@@ -18,12 +18,13 @@ from mcm_fast.codec import Codec
 from mcm_fast.effort import improve, improve_to
 from mcm_fast.effort.budget import BUDGETS
 from mcm_fast.effort.goal import goal_of
-from mcm_fast.effort.surrogate import Surrogate
+from mcm_fast.effort.surrogate import FixedAffine, Surrogate
 from mcm_fast.effort.windows import windows
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.model import IntegerModel
 from mcm_fast.latents import grid
 from mcm_fast.network.distribution import mu_shift
+from mcm_fast.network.level_affine import LevelAffine
 
 
 def cost(codec, image, latents, rendering="faithful", weights=1.0) -> float:
@@ -273,6 +274,29 @@ def test_surrogate_is_the_decoder(codec):
         assert (found[0] == expected).float().mean() > 0.97
     difference = (pixels[0] * 255).clamp(0, 255) - codec.synthesis(latents).float()
     assert difference.abs().mean() < 1
+
+
+@pytest.mark.parametrize("activation", [True, False])
+def test_fixed_affine_is_level_affine(activation):
+    """The same numbers and slopes, beyond both ends of the range too."""
+    generator = torch.Generator().manual_seed(3)
+    affine = LevelAffine(4, 6, activation).requires_grad_(False)
+    affine.alpha.copy_(torch.rand(4, 6, generator=generator))
+    affine.beta.copy_(torch.randn(4, 6, generator=generator))
+    affine.quantized, level = True, torch.tensor([1.3])
+    values = 20 * torch.randn(1, 6, 30, 30, generator=generator)
+    weights = torch.randn(1, 6, 30, 30, generator=generator)
+    results = []
+    for layer in (affine, FixedAffine(affine, level)):
+        leaf = values.clone().requires_grad_()
+        out = layer(leaf, level)
+        (out * weights).sum().backward()
+        results.append((out.detach(), leaf.grad))
+    (out, slope), (fixed_out, fixed_slope) = results
+    # A fused product and sum may round to the other side of a step, once in a great while.
+    assert ((out - fixed_out).abs() < 1e-5).float().mean() > 0.999
+    assert ((slope - fixed_slope).abs() < 1e-5).float().mean() > 0.999
+    assert not activation or (out.min() < -7.9 and out.max() > 7.9)
 
 
 def test_target(codec):

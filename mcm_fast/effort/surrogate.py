@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..network import distribution
+from ..network.gain import interpolate
 from ..network.gdn import GDN
-from ..network.level_affine import LevelAffine, fake_quantize_rows
+from ..network.level_affine import LIMIT, STEPS, LevelAffine, fake_quantize_rows
 from ..network.model import Network
 from ..network.transforms import Synthesis
 from ..transforms.weights import FusedGDN
@@ -57,8 +58,40 @@ class Surrogate:
         for weight in (context.hidden_weight, context.head_weight):
             weight.copy_(fake_quantize_rows(weight))
         for module in (*self.hyper_synthesis.modules(), *context.modules()):
-            if isinstance(module, LevelAffine):
-                module.quantized = True
+            for name, child in module.named_children():
+                if isinstance(child, LevelAffine):
+                    setattr(module, name, FixedAffine(child, self.level))
+
+
+class FixedAffine(nn.Module):
+    """A `LevelAffine` at one level, rounded as in use, in a third of its operations."""
+
+    def __init__(self, affine: LevelAffine, level: Tensor):
+        super().__init__()
+        rows = (affine.alpha, affine.beta)
+        self.alpha, self.beta = (interpolate(row, level)[:, :, None, None] for row in rows)
+        self.activation = affine.activation
+
+    def forward(self, acc: Tensor, level: Tensor) -> Tensor:  # [1, C, h, w]
+        out = torch.addcmul(self.beta, acc, self.alpha)
+        return _Activation.apply(out) if self.activation else out
+
+
+class _Activation(torch.autograd.Function):
+    """`LevelAffine.activate` while quantised."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, out: Tensor) -> Tensor:
+        v = torch.floor(out * STEPS + 0.5)
+        a = torch.maximum(v, torch.floor((v + 2) * 0.25))
+        ctx.save_for_backward(v)
+        return a.clamp_(-LIMIT, LIMIT).div_(STEPS)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, slope: Tensor) -> Tensor:
+        (v,) = ctx.saved_tensors
+        kept = (v >= 0).to(slope.dtype).mul_(0.75).add_(0.25)
+        return kept.mul_((v <= LIMIT) & (v >= -4 * LIMIT - 2)).mul_(slope)
 
 
 def _with_slopes(synthesis: Synthesis) -> nn.Module:
@@ -66,9 +99,10 @@ def _with_slopes(synthesis: Synthesis) -> nn.Module:
     if not next(synthesis.parameters()).is_cuda:
         return synthesis
     plain = copy.deepcopy(synthesis).float()
-    for stage in plain.stages:
-        if isinstance(stage.gdn, FusedGDN):
-            stage.gdn = _unfused(stage.gdn)
+    for module in tuple(plain.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, FusedGDN):
+                setattr(module, name, _unfused(child))
     return plain
 
 

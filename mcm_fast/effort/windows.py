@@ -16,7 +16,7 @@ from torch import Tensor
 from ..latents import BLOCK
 from ..transforms.tiles import Span, cover
 
-AREA = 2**20  # pixels that a window sees, about: some 1.3 GB in `small`
+AREA = 2**20  # pixels that a window sees, about: 0.7 GB of memory in `small`
 _HYPER = 4  # latents of y along the side of one of z
 _MIN_SIDE = 4  # in latents of z: MS-SSIM needs 161 pixels
 
