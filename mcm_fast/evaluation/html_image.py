@@ -49,8 +49,8 @@ def image_page(
     for number, (heading, box) in enumerate(_boxes(original, decoded).items()):
         source, over = picture_data(_crop(original, box)), f"over-{number}"
         figures = [
-            f'<figure><span class="crop"><img src="{source}" alt="the original"></span>'
-            "<figcaption><b>Original</b></figcaption></figure>",
+            "<figure><figcaption><b>Original</b></figcaption>"
+            f'<span class="crop"><img src="{source}" alt="the original"></span></figure>',
             *(_figure(original, d, box, over) for d in decoded),
         ]
         parts.append(f"<style>.{over} {{ background: url({source}) 0 / 100% 100% }}</style>")
@@ -112,10 +112,10 @@ def _figure(original: Tensor, decoded: Decoded, box: tuple[slice, slice], over: 
     name, picture = escape(decoded.name), picture_data(_crop(decoded.pixels, box))
     errors = _map(_error(original, decoded.pixels)[box])
     return (
-        f'<figure><button class="crop" aria-label="{name}: the original while pointed at">'
+        f"<figure><figcaption>{_caption(decoded)}</figcaption>"
+        f'<button class="crop" aria-label="{name}: the original while pointed at">'
         f'<img src="{picture}" alt="{name}"><span class="over {over}"></span></button>'
-        f'<span class="crop"><img src="{errors}" alt="errors of {name}"></span>'
-        f"<figcaption>{_caption(decoded)}</figcaption></figure>"
+        f'<span class="crop"><img src="{errors}" alt="errors of {name}"></span></figure>'
     )
 
 
@@ -125,8 +125,9 @@ def _whole(original: Tensor, decoded: Decoded) -> str:
     size = max(1, round(error.shape[0] * width / error.shape[1])), width
     picture = _map(F.interpolate(error[None, None], size, mode="area")[0, 0])
     return (
-        f'<figure><span class="crop"><img src="{picture}" alt="errors of {escape(decoded.name)}">'
-        f"</span><figcaption>{_caption(decoded)}</figcaption></figure>"
+        f"<figure><figcaption>{_caption(decoded)}</figcaption>"
+        f'<span class="crop"><img src="{picture}" alt="errors of {escape(decoded.name)}"></span>'
+        "</figure>"
     )
 
 

@@ -45,10 +45,10 @@ def scores_plot(scores: list[Score]) -> str:
     for i in range(round((high - low) / step) + 1):
         value = low + i * step
         at = f"{x(value):.1f}"
-        kind = "grid" if value else "zero"
+        kind, label = ("grid", f"{value:+g}") if value else ("zero", "0")
         parts.append(f'<line class="{kind}" x1="{at}" x2="{at}" y1="{_TOP}" y2="{bottom}"/>')
         parts.append(
-            f'<text class="tick" x="{at}" y="{bottom + 18}" text-anchor="middle">{value:+g}</text>'
+            f'<text class="tick" x="{at}" y="{bottom + 18}" text-anchor="middle">{label}</text>'
         )
     for i, score in enumerate(scores):
         y = _TOP + _ROW * (i + 0.5)
