@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 Bytes = bytes | bytearray | memoryview | BinaryIO  # what a stream may come as
 T = TypeVar("T")
+HAIR = 1e-3  # of what float images may lie beyond [0, 1]
 
 
 def check_image(image: Tensor, max_pixels: int) -> Tensor:
-    """An image (3, H, W), uint8 or float in [0, 1], of at most so many pixels."""
+    """An image (3, H, W), uint8 or float in [0, 1], of at most so many pixels.
+
+    A float image that is beyond by a hair, as resampling leaves it, is clamped.
+    """
     if not isinstance(image, Tensor):
         raise ValueError(f"an image is a torch.Tensor, not {type(image).__name__}")
     if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
@@ -40,8 +44,10 @@ def check_image(image: Tensor, max_pixels: int) -> Tensor:
     check_pixels(image.shape[2], image.shape[1], max_pixels)
     if image.dtype.is_floating_point:
         low, high = image.aminmax()
-        if not (low >= 0 and high <= 1):  # also false for NaN
+        if not (low >= -HAIR and high <= 1 + HAIR):  # also false for NaN
             raise ValueError(f"float images lie in [0, 1]; this one in [{low:.4g}, {high:.4g}]")
+        if low < 0 or high > 1:
+            return image.clamp(0, 1)
     return image
 
 
