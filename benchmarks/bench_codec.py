@@ -64,11 +64,11 @@ def test_peer(name, report):
         model = peers.Model(name, HEIGHT, WIDTH)
     except ImportError as error:
         pytest.skip(str(error))
-    encode, found = once(model.encode)
+    encode, coded = once(model.encode)
     if name == "ELIC":  # the serial ones take too long for more than one
-        encode, decode = median(model.encode, 3), median(lambda: model.decode(found), 3)
+        encode, decode = median(model.encode, 3), median(lambda: model.decode(coded), 3)
     else:
-        decode, _ = once(lambda: model.decode(found))
+        decode, _ = once(lambda: model.decode(coded))
     row(report, f"CompressAI {name}", encode, decode, model.transforms)
 
 

@@ -65,13 +65,13 @@ def counts(program: Path, preset: str) -> dict[str, int]:
 @pytest.mark.parametrize("preset", ["small", "base"])
 def test_instructions(preset, report, program):
     model, y, z = drawn(preset, WIDTH, HEIGHT)
-    found = counts(program, preset)
+    instructions = counts(program, preset)
     layers = (model.tensors[f"{name}.weight"] for name in model.layers if "slice" in name)
     products = sum(weight.numel() for weight in layers) * y[0].numel()
     units = {"product": products, "product both ways": 2 * products}
     units["symbol"] = y.numel() + z.numel()
     for part, (start, unit) in PARTS.items():
-        total = sum(number for name, number in found.items() if name.startswith(start))
+        total = sum(number for name, number in instructions.items() if name.startswith(start))
         assert total > 0, f"{start} was not called"
         row = {"model": preset, "part": part, "million": f"{total / 1e6:.1f}"}
         report(TITLE, {**row, "each": f"{total / units[unit]:.3f} a {unit}"})

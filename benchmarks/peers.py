@@ -172,14 +172,14 @@ class TorchAnsRaw(TorchAns):
 
     def decode(self, data):
         # A stream is used up by decoding it.
-        found = self.coder.ans_decode_func(
+        decoded = self.coder.ans_decode_func(
             data.clone(),
             self.row[1],
             *self.tables,
             **self.options,
             **self.coder._decode_extra_kwargs,
         )
-        return found.numpy().reshape(-1)
+        return decoded.numpy().reshape(-1)
 
 
 CODERS = [
@@ -234,5 +234,5 @@ class Model:
         return self.net.compress(self.image)
 
     @torch.inference_mode()
-    def decode(self, found):
-        return self.net.decompress(found["strings"], found["shape"])
+    def decode(self, coded):
+        return self.net.decompress(coded["strings"], coded["shape"])

@@ -104,11 +104,11 @@ class _Tables:
     """The tables as one rising array, in which all latents are looked up at once."""
 
     def __init__(self, model: IntegerModel):
-        found = {name: model.tensors[f"tables.{name}"].numpy().astype(np.int64) for name in _NAMES}
-        self.start, self.minimum = found["start"], found["minimum"]
+        arrays = {name: model.tensors[f"tables.{name}"].numpy().astype(np.int64) for name in _NAMES}
+        self.start, self.minimum = arrays["start"], arrays["minimum"]
         self.sizes = np.diff(self.start)
         number = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        self.rising = (number << SYMBOL_BITS) + found["cdf"]
+        self.rising = (number << SYMBOL_BITS) + arrays["cdf"]
         self.model = model
 
     def _values(self, table: np.ndarray, slots: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ def main() -> None:
     table.title = f"{width} x {height}, {image.numel():,} bytes uncompressed"
     pictures = {"original": image}
     for quality in arguments.quality:
-        stream, there = timed(lambda q=quality: codec.compress(image, quality=q))
+        stream, compressing = timed(lambda q=quality: codec.compress(image, quality=q))
         decoded, back = timed(lambda s=stream: codec.decompress(s))
         check_exact(codec, reference, image, quality)
         size = len(stream)
@@ -95,7 +95,7 @@ def main() -> None:
             f"{size:,}",
             f"{8 * size / (height * width):.3f}",
             f"{psnr(image, decoded):.2f}",
-            f"{1000 * there:.0f}",
+            f"{1000 * compressing:.0f}",
             f"{1000 * back:.0f}",
             "yes",
         )

@@ -24,8 +24,8 @@ def photographs() -> dict[str, Tensor]:
     """uint8 (3, H, W) by name."""
     from skimage import data
 
-    found = {name: torch.from_numpy(getattr(data, name)()) for name in CORNERS}
-    return {name: image[..., :3].permute(2, 0, 1).contiguous() for name, image in found.items()}
+    images = {name: torch.from_numpy(getattr(data, name)()) for name in CORNERS}
+    return {name: image[..., :3].permute(2, 0, 1).contiguous() for name, image in images.items()}
 
 
 def load(model: str) -> mcm_fast.Codec:

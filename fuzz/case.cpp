@@ -230,17 +230,17 @@ bool check_case(const Model& model, const Case& input, bool thorough) {
     expect(decode_case(model, input, 1) == outcome, "SIMD levels agree");
   }
   if (!outcome.intact) return false;
-  const Decoded& found = outcome.decoded;
+  const Decoded& decoded = outcome.decoded;
   Case again = input;
-  const Encoded encoded =
-      encode(model, found.y.data(), found.z.data(), input.height, input.width, input.quality, 1);
-  expect(same(encoded.parameters, found.parameters), "both ways agree on the parameters");
-  const auto of_found = [&](auto function) {
-    return function(model, found.y.data(), found.z.data(), input.height, input.width, input.quality,
-                    1);
+  const Encoded encoded = encode(model, decoded.y.data(), decoded.z.data(), input.height,
+                                 input.width, input.quality, 1);
+  expect(same(encoded.parameters, decoded.parameters), "both ways agree on the parameters");
+  const auto of_decoded = [&](auto function) {
+    return function(model, decoded.y.data(), decoded.z.data(), input.height, input.width,
+                    input.quality, 1);
   };
-  expect(same(of_found(parameters), found.parameters), "so do the parameters alone");
-  expect(of_found(cost) >= 0, "a code has a length");
+  expect(same(of_decoded(parameters), decoded.parameters), "so do the parameters alone");
+  expect(of_decoded(cost) >= 0, "a code has a length");
   again.coded = encoded.coded;
   expect(decode_case(model, again, 1) == outcome, "what was decoded survives");
   return true;

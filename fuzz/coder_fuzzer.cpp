@@ -160,18 +160,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   const Numbers numbers = numbers_of(input);
-  const std::optional<Values> found = decoded_by_warps(numbers, coded);
+  const std::optional<Values> values = decoded_by_warps(numbers, coded);
   for (const std::string& level : simd_names()) {
     use_simd(level);
-    expect(decoded(numbers, coded) == found, "both coders agree at every SIMD level");
+    expect(decoded(numbers, coded) == values, "both coders agree at every SIMD level");
   }
-  if (!found) return 0;
-  coded.segments = encoded_by_warps(*found, numbers, coded);
+  if (!values) return 0;
+  coded.segments = encoded_by_warps(*values, numbers, coded);
   for (const std::string& level : simd_names()) {
     use_simd(level);
-    expect(encoded(*found, numbers, coded) == coded.segments, "the same bytes");
+    expect(encoded(*values, numbers, coded) == coded.segments, "the same bytes");
   }
-  expect(decoded(numbers, coded) == found, "what was decoded survives");
+  expect(decoded(numbers, coded) == values, "what was decoded survives");
   return 0;
 }
 

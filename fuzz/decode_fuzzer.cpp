@@ -24,9 +24,9 @@ const Model& model() {
 // Encoding takes longer than decoding: good streams are made once.
 const Case& good_case(int64_t number) {
   static std::vector<std::optional<Case>> cases(kGoodStreams);
-  std::optional<Case>& found = cases[number];
-  if (!found) found = valid_case(model(), number);
-  return *found;
+  std::optional<Case>& made = cases[number];
+  if (!made) made = valid_case(model(), number);
+  return *made;
 }
 
 void damage_exceptions(Coded& coded, Random& random) {

@@ -74,8 +74,8 @@ void use(const Model& model, Random random) {
   const auto y = random_latents(model.y_channels * 2, 1000, random);
   const auto z = random_latents(model.z_channels, 1000, random);
   input.coded = encode(model, y.data(), z.data(), 1, 2, input.quality, 1).coded;
-  const Outcome found = decode_case(model, input, 1);
-  expect(found.intact && found.decoded.y == y && found.decoded.z == z, "latents survive");
+  const Outcome outcome = decode_case(model, input, 1);
+  expect(outcome.intact && outcome.decoded.y == y && outcome.decoded.z == z, "latents survive");
   check_case(model, input, random.below(4) == 0);
 }
 

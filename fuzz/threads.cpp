@@ -31,12 +31,12 @@ Picture picture(const Model& model, int64_t threads) {
 }
 
 void there_and_back(const Model& model, const Picture& expected, int64_t threads) {
-  const Picture found = picture(model, threads);
-  expect(found.coded.coded.segments == expected.coded.coded.segments, "the same bytes");
-  const Outcome outcome = decode_case(model, found.coded, threads);
+  const Picture made = picture(model, threads);
+  expect(made.coded.coded.segments == expected.coded.coded.segments, "the same bytes");
+  const Outcome outcome = decode_case(model, made.coded, threads);
   expect(outcome.intact && outcome.decoded.y == expected.y && outcome.decoded.z == expected.z,
          "the same latents");
-  Case damaged = found.coded;
+  Case damaged = made.coded;
   Bytes& segment = damaged.coded.segments[0];
   segment[segment.size() / 2] ^= 1;
   const Outcome other = decode_case(model, damaged, threads);  // its team is torn down on the way

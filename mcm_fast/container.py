@@ -252,9 +252,9 @@ def _check_fields(stream: Stream) -> None:
             _is_chunk_name(name) and _may_be_ignored(name) for name in stream.chunks
         ),
     }
-    found = [problem for problem, is_bad in problems.items() if is_bad]
-    if found:
-        raise ValueError(f"a stream cannot hold {', '.join(found)}")
+    bad = [problem for problem, is_bad in problems.items() if is_bad]
+    if bad:
+        raise ValueError(f"a stream cannot hold {', '.join(bad)}")
 
 
 def _log2(power: int) -> int:

@@ -105,11 +105,11 @@ def encode_symbols(
     if values.shape != numbers.shape:
         raise ValueError(f"{len(values)} values, but {len(numbers)} numbers of tables")
     if _fits_cpu(tables, groups):
-        found = extension().encode_symbols(
+        coded = extension().encode_symbols(
             *tables.arrays, values.numpy(), numbers.numpy(), lanes, groups
         )
-        sizes = torch.tensor([len(segment) // 2 for segment in found], dtype=torch.int32)
-        payload = torch.from_numpy(np.frombuffer(b"".join(found), np.int16).copy())
+        sizes = torch.tensor([len(segment) // 2 for segment in coded], dtype=torch.int32)
+        payload = torch.from_numpy(np.frombuffer(b"".join(coded), np.int16).copy())
         return Segments(lanes, groups, sizes, payload)
     states = max(1, lanes * groups)  # the launcher rejects invalid layouts
     words = 2 * -(-len(values) // states) * states
@@ -136,8 +136,8 @@ def decode_symbols(tables: SymbolTables, segments: Segments, numbers: Tensor) ->
     if len(sizes) != groups or (sizes < 0).any() or int(sizes.sum()) != len(payload):
         raise BitstreamError("the sizes of the segments do not add up")
     if _fits_cpu(tables, groups):
-        found = [part.tobytes() for part in np.split(payload.numpy(), ends[:-1].tolist())]
-        values = extension().decode_symbols(*tables.arrays, found, numbers.numpy(), lanes, groups)
+        parts = [part.tobytes() for part in np.split(payload.numpy(), ends[:-1].tolist())]
+        values = extension().decode_symbols(*tables.arrays, parts, numbers.numpy(), lanes, groups)
         return torch.from_numpy(values)
     values = torch.empty_like(numbers, dtype=torch.int16)
     _launch(

@@ -112,7 +112,7 @@ def build(arguments: argparse.Namespace) -> str:
     if arguments.dry_run:
         return "the package as it is"
     setup = [sys.executable, "setup.py", "-q", "build", "-b", str(WORK), "--build-lib", str(SITE)]
-    said(setup, ROOT, "build", {"MCM_FAST_CUDA": "1"})
+    ran(setup, ROOT, "build", {"MCM_FAST_CUDA": "1"})
     return "ok"
 
 
@@ -123,22 +123,22 @@ def tests(arguments: argparse.Namespace) -> str:
         return f"not run: {len(paths)} files"
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", ON_GPU]
     pytest += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *paths]
-    return said(pytest, SITE, "tests").strip().splitlines()[-1]
+    return ran(pytest, SITE, "tests").strip().splitlines()[-1]
 
 
 def sanitizer(arguments: argparse.Namespace) -> str:
     """Slow: what it has no time for it says."""
-    found = shutil.which("compute-sanitizer")
-    if arguments.dry_run or not found:
+    checker = shutil.which("compute-sanitizer")
+    if arguments.dry_run or not checker:
         return "not run: compute-sanitizer is not on PATH"
     outcomes, coder = [], ["mcm"]
     for tool, kernels in (("memcheck", [*coder, "context_", "hyper_"]), ("racecheck", coder)):
-        command = [found, "--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no"]
+        command = [checker, "--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no"]
         for kernel in kernels:
             command += ["--kernel-name", f"kns={kernel}"]
         program = [sys.executable, str(HERE / "exchange.py"), "--few"]
         try:
-            said([*command, *program], SITE, "sanitizer")
+            ran([*command, *program], SITE, "sanitizer")
             outcomes.append(f"{tool} ok")
         except TimeoutError:
             outcomes.append(f"{tool} not finished in {SECONDS['sanitizer']} s")
@@ -153,7 +153,7 @@ def program(name: str) -> Callable[[argparse.Namespace], dict]:
         command += ["--dry-run"] * arguments.dry_run
         command += ["--images", str(arguments.images.resolve())] if arguments.images else []
         try:
-            output, more = said(command, ROOT if arguments.dry_run else SITE, name), {}
+            output, more = ran(command, ROOT if arguments.dry_run else SITE, name), {}
         except TimeoutError as error:
             output, more = str(error), {"unfinished": f"after {SECONDS[name]} s"}
         lines = [line for line in output.splitlines() if line.startswith("{")]
@@ -173,7 +173,7 @@ STEPS = {
 }
 
 
-def said(command: list[str], directory: Path, step: str, more: dict[str, str] | None = None) -> str:
+def ran(command: list[str], directory: Path, step: str, more: dict[str, str] | None = None) -> str:
     """What a command printed. Raises Failed with its end if it says that something is wrong, and
     TimeoutError with what it printed so far if it takes too long."""
     paths = map(str, (directory, ROOT / "benchmarks", ROOT / "tests"))

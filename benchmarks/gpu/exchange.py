@@ -36,7 +36,7 @@ def main() -> None:
             exchange.check([made(16, 24), made(1, 1)], [50])
         else:
             exchange.everything(arguments.images)
-    _require(exchange.found["psnr_apart"] <= 0.02, "the PSNRs of both are within 0.02 dB")
+    _require(exchange.tally["psnr_apart"] <= 0.02, "the PSNRs of both are within 0.02 dB")
 
 
 class Exchange:
@@ -49,14 +49,14 @@ class Exchange:
         else:
             self.cpu = mcm_fast.load("small", "cpu")
             self.gpu = mcm_fast.load("small", "cuda", engine="cuda")
-        self.found = {"streams": 0, "images": 0, "largest": 0, "pixels_apart": 0, "psnr_apart": 0.0}
+        self.tally = {"streams": 0, "images": 0, "largest": 0, "pixels_apart": 0, "psnr_apart": 0.0}
 
     def everything(self, folder: Path | None) -> None:
         """Photographs one by one and in a batch, made images of all sizes the same."""
-        found = list(photographs(folder, BATCH).values())
-        for image in found:
+        pictures = list(photographs(folder, BATCH).values())
+        for image in pictures:
             self.check([image], QUALITIES)
-        self.check([found[i % len(found)] for i in range(BATCH)], QUALITIES)
+        self.check([pictures[i % len(pictures)] for i in range(BATCH)], QUALITIES)
         for size in SIZES:
             self.check([made(*size)], QUALITIES)
         self.check([made(*size, seed) for seed, size in enumerate(SIZES[:5])], QUALITIES)
@@ -66,31 +66,31 @@ class Exchange:
         for quality in qualities:
             for writer, reader in ((self.cpu, self.gpu), (self.gpu, self.cpu)):
                 self._send(writer, reader, images, quality)
-        self.found["images"] += len(images)
+        self.tally["images"] += len(images)
         largest = max(image[0].numel() for image in images)
-        self.found["largest"] = max(self.found["largest"], largest)
-        print(json.dumps(self.found), flush=True)
+        self.tally["largest"] = max(self.tally["largest"], largest)
+        print(json.dumps(self.tally), flush=True)
 
     def _send(self, writer, reader, images: Sequence, quality: float) -> None:
         latents = [writer.analysis(image, quality) for image in images]
         streams = writer.compress_many(images, quality)
         _require([reader.encode(each) for each in latents] == streams, "both write the same bytes")
-        found, own = _read(reader, streams), _read(writer, streams)
-        _require(found == latents, "the latents that were written are read")
+        read, own = _read(reader, streams), _read(writer, streams)
+        _require(read == latents, "the latents that were written are read")
         _require(own == latents, "and by their writer, too")
-        for theirs, ours in zip(found, own, strict=True):
+        for theirs, ours in zip(read, own, strict=True):
             _require(_same_parameters(theirs, ours), "mu, indexes and hyper are the same")
-        self._compare(images[0], reader.synthesis(found[0]), writer.synthesis(own[0]))
-        self.found["streams"] += len(streams)
+        self._compare(images[0], reader.synthesis(read[0]), writer.synthesis(own[0]))
+        self.tally["streams"] += len(streams)
 
     def _compare(self, image, theirs, ours) -> None:
         """Floating point: the pictures may differ a little, the GPU's being of half precision."""
         theirs, ours = theirs.cpu(), ours.cpu()
         apart = int((theirs.int() - ours.int()).abs().max())
-        self.found["pixels_apart"] = max(self.found["pixels_apart"], apart)
+        self.tally["pixels_apart"] = max(self.tally["pixels_apart"], apart)
         difference = abs(psnr(theirs, image) - psnr(ours, image))
         if image[0].numel() >= LARGE:
-            self.found["psnr_apart"] = max(self.found["psnr_apart"], round(difference, 4))
+            self.tally["psnr_apart"] = max(self.tally["psnr_apart"], round(difference, 4))
 
 
 def _read(codec: Codec, streams: Sequence[bytes]) -> list[Latents]:

@@ -29,8 +29,8 @@ def photographs(folder: Path | None, most: int) -> dict[str, Tensor]:
 def _of_scikit_image(most: int) -> dict[str, Tensor]:
     import skimage.data
 
-    found = {name: getattr(skimage.data, name)() for name in PHOTOGRAPHS[:most]}
-    return {name: torch.from_numpy(a.copy()).permute(2, 0, 1)[:3] for name, a in found.items()}
+    arrays = {name: getattr(skimage.data, name)() for name in PHOTOGRAPHS[:most]}
+    return {name: torch.from_numpy(a.copy()).permute(2, 0, 1)[:3] for name, a in arrays.items()}
 
 
 def made(height: int, width: int, seed: int = 0) -> Tensor:

@@ -28,7 +28,7 @@ def markdown(results: dict) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in machine.items() if k != "device")
     parts.append(f"Written by `make gpu-check`; medians by device events. {versions}.")
     steps = ("build", "tests", "exchange", "sanitizer")
-    parts.append(table([{"step": name, "found": _said(results.get(name))} for name in steps]))
+    parts.append(table([{"step": name, "outcome": _line(results.get(name))} for name in steps]))
     for name, title in TITLES.items():
         if isinstance(speed, dict) and name in speed:
             parts.append(f"## {title}\n\n{table(speed[name])}")
@@ -46,8 +46,8 @@ def _machine(results: dict) -> dict:
     return speed["machine"] if isinstance(speed, dict) else {}
 
 
-def _said(found: object) -> str:
+def _line(outcome: object) -> str:
     """On one line of a table."""
-    if isinstance(found, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items())
-    return "not run" if found is None else str(found).splitlines()[0]
+    if isinstance(outcome, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in outcome.items())
+    return "not run" if outcome is None else str(outcome).splitlines()[0]

@@ -71,10 +71,10 @@ def measure(plan: Plan, images: Path | None) -> None:
     """Prints what is known after each subject, for a reader that may not wait for the last."""
     from subjects import SUBJECTS, machine
 
-    found = {"machine": machine(plan)}
+    results = {"machine": machine(plan)}
     for name, rows_of in SUBJECTS.items():
-        found[name] = rows_of(plan, images)
-        print(json.dumps(found), flush=True)
+        results[name] = rows_of(plan, images)
+        print(json.dumps(results), flush=True)
 
 
 if __name__ == "__main__":

@@ -28,13 +28,13 @@ from mcm_fast.symbols import SymbolTables, decode_symbols, encode_symbols
 
 def machine(plan) -> dict:
     """What all of it was measured on."""
-    found = {"python": platform.python_version(), "torch": torch.__version__, "device": "CPU"}
+    facts = {"python": platform.python_version(), "torch": torch.__version__, "device": "CPU"}
     if plan.device == "cuda":
         import triton
 
-        found |= {"device": torch.cuda.get_device_name(), "triton": triton.__version__}
-        found |= {"cuda": torch.version.cuda}
-    return found
+        facts |= {"device": torch.cuda.get_device_name(), "triton": triton.__version__}
+        facts |= {"cuda": torch.version.cuda}
+    return facts
 
 
 class Case:
@@ -95,8 +95,8 @@ def cases(plan, images: Path | None):
     """Drawn latents in untrained models, those of a photograph in a trained one."""
     for preset in plan.drawn:
         for height, width in plan.sizes:
-            found = drawn(preset, -(-height // 16), -(-width // 16))
-            yield Case(plan, *found, f"{preset}, drawn, {width}x{height}")
+            latents = drawn(preset, -(-height // 16), -(-width // 16))
+            yield Case(plan, *latents, f"{preset}, drawn, {width}x{height}")
     codec = codec_of(plan, "cpu", "cpu")
     for height, width in plan.sizes:
         (image,) = photographs(images, 1).values()

@@ -37,10 +37,10 @@ def bd_rate(anchor: Curve, test: Curve) -> BDRate | None:
 
     None where the curves share no range of PSNR, as with a curve of a single point.
     """
-    found = _common_means(anchor, test, ("psnr", _same), ("bpp", math.log))
-    if found is None:
+    means = _common_means(anchor, test, ("psnr", _same), ("bpp", math.log))
+    if means is None:
         return None
-    a, t, low, high = found
+    a, t, low, high = means
     return BDRate(100 * math.expm1(t - a), low, high)
 
 
@@ -52,10 +52,10 @@ def at_equal_rate(anchor: Curve, test: Curve, metric: str) -> EqualRate | None:
     """
     if metric not in anchor or metric not in test:
         return None
-    found = _common_means(anchor, test, ("bpp", math.log), (metric, _same))
-    if found is None:
+    means = _common_means(anchor, test, ("bpp", math.log), (metric, _same))
+    if means is None:
         return None
-    a, t, low, high = found
+    a, t, low, high = means
     return EqualRate(a, t, math.exp(low), math.exp(high))
 
 

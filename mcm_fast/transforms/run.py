@@ -33,8 +33,8 @@ def analysis(
     for rows, columns in cover(*size, tile_pixels // BLOCK**2, reach):
         pixels = image[None, :, rows.seen(BLOCK), columns.seen(BLOCK)]
         pixels = _as_input(pixels.to(device, memory_format=LAYOUT))
-        found = network.analysis(pixels, _through(network.config, device))
-        kept = found[:, :, rows.inner(), columns.inner()]
+        tile = network.analysis(pixels, _through(network.config, device))
+        kept = tile[:, :, rows.inner(), columns.inner()]
         features[:, :, rows.kept(), columns.kept()] = kept
     return features
 
@@ -66,8 +66,8 @@ def synthesis(
         parts = (t[None, :, rows.seen(), columns.seen()] for t in tensors)
         floats = (t.to(level.device, torch.float32, memory_format=LAYOUT) for t in parts)
         y, mu, index, hyper = floats
-        found = network.render(y, mu / 16, index, hyper / 16, level, in_pieces)[0]
-        _place(found[:, rows.inner(BLOCK), columns.inner(BLOCK)], canvas, rows, columns)
+        pixels = network.render(y, mu / 16, index, hyper / 16, level, in_pieces)[0]
+        _place(pixels[:, rows.inner(BLOCK), columns.inner(BLOCK)], canvas, rows, columns)
     return image
 
 
@@ -95,8 +95,8 @@ def _through(config: Config, device: torch.device) -> Through:
         shape = len(x), conv.out_channels // after**2, height * after, width * after
         out = torch.empty(shape, dtype=x.dtype, memory_format=LAYOUT)
         for rows, columns in tiles:
-            found = stage(x[:, :, rows.seen(before), columns.seen(before)])
-            kept = found[:, :, rows.inner(after), columns.inner(after)]
+            piece = stage(x[:, :, rows.seen(before), columns.seen(before)])
+            kept = piece[:, :, rows.inner(after), columns.inner(after)]
             out[:, :, rows.kept(after), columns.kept(after)] = kept
         return out
 
