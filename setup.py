@@ -23,11 +23,13 @@ PACKAGES = ["mcm_fast"] + [
     f"mcm_fast.{name}"
     for name in (
         "cli",
+        "container",
         "effort",
         "evaluation",
         "exact",
         "exact.cuda",
         "network",
+        "testing",
         "training",
         "transforms",
     )
@@ -116,5 +118,6 @@ setup(
     packages=[*PACKAGES, "mcm_fast.kernels"],
     package_dir={"mcm_fast.kernels": "kernels"},
     include_package_data=False,  # weights/ is data, not a package
-    package_data={"mcm_fast": ["py.typed", "weights/*.safetensors"]},
+    package_data={"mcm_fast": ["py.typed", "weights/*.safetensors"],
+        "mcm_fast.testing": ["golden/*"]},
 )

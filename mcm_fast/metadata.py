@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# FORMAT.md: an RGB profile; Exif from its TIFF header on, without an orientation.
-TYPES = {"icc_profile": "iccp", "exif": "exif"}
+# FORMAT.md: an RGB profile; Exif from its TIFF header on, without an orientation; an XMP packet;
+# the four bytes of PNG's cICP.
+TYPES = {"icc_profile": "iccp", "exif": "exif", "xmp": "xmpp", "cicp": "cicp"}
 _NAMES = {kind: name for name, kind in TYPES.items()}
 
 
