@@ -118,6 +118,8 @@ setup(
     packages=[*PACKAGES, "mcm_fast.kernels"],
     package_dir={"mcm_fast.kernels": "kernels"},
     include_package_data=False,  # weights/ is data, not a package
-    package_data={"mcm_fast": ["py.typed", "weights/*.safetensors"],
-        "mcm_fast.testing": ["golden/*"]},
+    package_data={
+        "mcm_fast": ["py.typed", "weights/*.safetensors"],
+        "mcm_fast.testing": ["golden/*"],
+    },
 )

@@ -138,7 +138,7 @@ class Decoder(LoadedModel):
         return image
 
     def _empty_tiles(self, stream: Stream, damage: dict[int, BitstreamError]) -> TilesOf:
-        channels, features = self._channels, self.integers.hyper_features
+        channels, features = self._channels, self.integers.hyper_channels
         empty = {}
         for i in damage:
             height, width = stream.places[i].grid()
