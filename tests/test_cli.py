@@ -38,14 +38,14 @@ class FakeCodec:
                 width,
                 height,
                 False,
-                coded,
+                [coded],
                 check_metadata(metadata),
             )
         )
 
 
 def fake_decompress(s, *, model=None, device="cpu", rendering="faithful", max_pixels=2**28):
-    pixels = torch.frombuffer(bytearray(s.coded.segments[0][4:]), dtype=torch.uint8)
+    pixels = torch.frombuffer(bytearray(s.tiles[0].segments[0][4:]), dtype=torch.uint8)
     return pixels[: 3 * s.width * s.height].reshape(3, s.height, s.width)
 
 

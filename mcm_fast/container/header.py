@@ -109,8 +109,23 @@ def read_header(stream: Bytes | Source, max_pixels: int = MAX_PIXELS) -> Header:
     Raises BitstreamError for a header that no writer of version 1 makes, and for images of more
     than `max_pixels`, counted in whole blocks of 16 x 16: it is memory that the limit is for.
     """
-    source = as_source(stream)
-    reader = HeaderReader(source)
+    reader = HeaderReader(as_source(stream))
+    header = parse_header(reader)
+    body = reader.taken()
+    require(reader.take(CHECKSUM_BYTES) == checksum(body), "the checksum of the header differs")
+    require(header.quality <= 10000, f"quality {header.quality} hundredths")
+    width, height = header.width, header.height
+    if pixels_in_blocks(width, height) > max_pixels:
+        message = f"an image of {width}x{height}: this reader's limit is {max_pixels} pixels"
+        raise BitstreamError(message, Reason.TOO_LARGE)
+    return header
+
+
+def parse_header(reader: HeaderReader) -> Header:
+    """The fields of a header, as far as its layout depends on them, before its checksum is read.
+
+    Raises BitstreamError.
+    """
     flags, model, quality = _read_start(reader)
     width, height = reader.varint(), reader.varint()
     require(width > 0 and height > 0, f"an image of {width}x{height} pixels")
@@ -118,12 +133,6 @@ def read_header(stream: Bytes | Source, max_pixels: int = MAX_PIXELS) -> Header:
     sides = _read_sides(reader) if flags & TILES else None
     entries = _read_table(reader, count(*coded, sides), sides)
     chunks = chunk_list.read_list(reader) if flags & CHUNKS else {}
-    body = reader.taken()
-    require(reader.take(CHECKSUM_BYTES) == checksum(body), "the checksum of the header differs")
-    require(quality <= 10000, f"quality {quality} hundredths")
-    if pixels_in_blocks(width, height) > max_pixels:
-        message = f"an image of {width}x{height}: this reader's limit is {max_pixels} pixels"
-        raise BitstreamError(message, Reason.TOO_LARGE)
     of_image = bool(flags & TRANSPOSED), bool(flags & GRAY)
     return Header(model, quality, width, height, *of_image, sides, entries, chunks)
 

@@ -112,7 +112,8 @@ def unpack(
     for index in indexes:
         tiles[index] = reader.tile(index)
     of_image = header.model, header.quality, header.width, header.height, header.transposed
-    return Stream(*of_image, tiles, chunks, header.gray, header.sides, alpha, reader.damage)
+    extras = header.gray, header.sides, alpha, reader.damage, reader.lost
+    return Stream(*of_image, tiles, chunks, *extras)
 
 
 def read_chunks(data: Bytes | Source) -> dict[str, bytes]:
