@@ -108,5 +108,6 @@ setup(
         "mcm_fast": ["py.typed", "weights/*.safetensors"],
         "mcm_fast.evaluation": ["static/*"],
         "mcm_fast.evaluation.judge": ["static/*"],
+        "mcm_fast.testing": ["golden/*"],
     },
 )

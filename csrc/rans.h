@@ -60,8 +60,8 @@ MCM_HD inline uint32_t rans_put(uint32_t x, uint32_t start, uint32_t frequency, 
 // Lanes of all groups for a stream that takes `size` bytes with 32 of them.
 MCM_HD inline int lanes_for(int64_t size) {
   int lanes = 1;
-  while (lanes < kMaxLanes && 400 * 2 * lanes <= size) lanes *= 2;
-  while (lanes >= kMaxLanes && lanes < kMaxLanes * kMaxGroups && 800 * 2 * lanes <= size) {
+  while (lanes < kMaxLanes && 200 * 2 * lanes <= size) lanes *= 2;
+  while (lanes >= kMaxLanes && lanes < kMaxLanes * kMaxGroups && 400 * 2 * lanes <= size) {
     lanes *= 2;
   }
   return lanes;

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
         decompress,
         decompress_many,
         info,
-        load,
-        models,
         read_metadata,
     )
     from .codec import Codec
     from .errors import BitstreamError, Reason
+    from .installed import load, models
     from .latents import Latents
 
 __version__ = "0.1.0"
@@ -36,8 +35,8 @@ _PLACES = {
     "decompress": "api",
     "decompress_many": "api",
     "info": "api",
-    "load": "api",
-    "models": "api",
+    "load": "installed",
+    "models": "installed",
     "read_metadata": "api",
 }
 _MODULES = ("symbols",)

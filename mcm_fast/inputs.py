@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
-from .limits import QUALITY_STEPS, pixels_in_blocks
+from .coding_tiles import Tile, are_sides, count
+from .limits import MAX_SIDE, QUALITY_STEPS, TILE_UNIT, pixels_in_blocks
 from .many import OnError
 from .metadata import TYPES
 from .rate import Aim
@@ -17,28 +19,30 @@ from .rate import Aim
 if TYPE_CHECKING:
     from .latents import Latents
 
-Bytes = bytes | bytearray | memoryview | BinaryIO  # what a stream may come as
+OnDamage = Literal["raise", "blank"]
 T = TypeVar("T")
 HAIR = 1e-3  # of what float images may lie beyond [0, 1]
 
 
 def check_image(image: Tensor, max_pixels: int) -> Tensor:
-    """An image (3, H, W), uint8 or float in [0, 1], of at most so many pixels.
+    """An image (C, H, W), uint8 or float in [0, 1], of at most so many pixels.
 
     A float image that is beyond by a hair, as resampling leaves it, is clamped.
     """
     if not isinstance(image, Tensor):
         raise ValueError(f"an image is a torch.Tensor, not {type(image).__name__}")
     if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
-        raise ValueError(f"an image is uint8 or float in [0, 1], not {image.dtype}")
+        hint = ": 16 bits a channel are not in this format" if "int" in str(image.dtype) else ""
+        raise ValueError(f"an image is uint8 or float in [0, 1], not {image.dtype}{hint}")
     if image.dim() == 4:
         raise ValueError(
-            f"an image is (3, H, W), not {tuple(image.shape)}: compress_many takes a batch"
+            f"an image is (C, H, W), not {tuple(image.shape)}: compress_many takes a batch"
         )
     if image.dim() != 3:
-        raise ValueError(f"an image is (3, H, W), not {tuple(image.shape)}")
-    if image.shape[0] != 3:
-        raise ValueError(f"an image has 3 channels (RGB), not {image.shape[0]}")
+        raise ValueError(f"an image is (C, H, W), not {tuple(image.shape)}")
+    if not 1 <= image.shape[0] <= 4:
+        channels = "1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA) channels"
+        raise ValueError(f"an image (C, H, W) has {channels}, not {image.shape[0]}")
     if image.numel() == 0:
         raise ValueError(f"an empty image: {tuple(image.shape)}")
     check_pixels(image.shape[2], image.shape[1], max_pixels)
@@ -126,6 +130,31 @@ def check_metadata(metadata: Mapping[str, bytes] | None) -> dict[str, bytes]:
     return chunks
 
 
+def check_tiles(tiles: int | None) -> int | None:
+    """The side of coding tiles: None for the default, 0 for none, or a multiple of 64 pixels."""
+    if tiles is None or (type(tiles) is int and 0 <= tiles <= MAX_SIDE and tiles % TILE_UNIT == 0):
+        return tiles
+    raise ValueError(f"tiles is None, 0 or a multiple of {TILE_UNIT} pixels, not {tiles!r}")
+
+
+def check_box(box: tuple[int, int, int, int], width: int, height: int) -> Tile:
+    """(left, top, right, bottom) of a rectangle within an image."""
+    try:
+        left, top, right, bottom = map(operator.index, box)
+    except (TypeError, ValueError):
+        raise ValueError(f"box is (left, top, right, bottom), not {box!r}") from None
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise ValueError(f"box {box!r} is not a rectangle within an image of {width}x{height}")
+    return Tile(left, top, right, bottom)
+
+
+def check_on_damage(on_damage: OnDamage) -> bool:
+    """ "raise" or "blank" -> whether damaged tiles are kept."""
+    if on_damage not in get_args(OnDamage):
+        raise ValueError(f"on_damage is 'raise' or 'blank', not {on_damage!r}")
+    return on_damage == "blank"
+
+
 def check_latents(latents: Latents, channels: tuple[int, int]) -> Latents:
     """Latents that a model of so many channels of y and of z can code."""
     steps = latents.quality_steps
@@ -138,6 +167,10 @@ def check_latents(latents: Latents, channels: tuple[int, int]) -> Latents:
         if tensor.dtype != torch.int16 or tuple(tensor.shape) != shape:
             kind = f"{tensor.dtype} {tuple(tensor.shape)}"
             raise ValueError(f"latents.{name} is {kind}, not torch.int16 {shape}")
+    if latents.sides is not None and (
+        not are_sides(latents.sides) or count(*latents.coded_size, latents.sides) < 2
+    ):
+        raise ValueError(f"latents.sides is {latents.sides}: no sides of several coding tiles")
     return latents
 
 
@@ -147,11 +180,3 @@ def check_device(device: str | torch.device) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         raise ValueError(f"device {str(device)!r} cannot be used: {error}") from None
-
-
-def as_bytes(stream: Bytes) -> bytes:
-    """The bytes of a bytes-like object or of a binary file object."""
-    content = stream.read() if hasattr(stream, "read") else stream
-    if isinstance(content, bytes | bytearray | memoryview):
-        return bytes(content)
-    raise ValueError(f"a stream is bytes or a binary file, not {type(content).__name__}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .coding_tiles import BLOCK, Sides
 from .exact.engine import Parameters
 from .limits import QUALITY_STEPS
-
-BLOCK = 16  # pixels along the side of a latent of y
 
 
 @dataclasses.dataclass(eq=False, frozen=True, repr=False)
@@ -18,8 +18,9 @@ class Latents:
     """y_hat and z_hat of one image, on any device, with what its header says.
 
     `width` and `height` are the image's as the user sees it; the latents belong to the transposed
-    image when `transposed`. `parameters` may cache what the entropy model says of y: it is not
-    part of equality and is recomputed when absent.
+    image when `transposed`, and so do `sides`, those of its coding tiles in pixels (None: it is
+    one). `gray` says that the image has one channel. `parameters` may cache what the entropy model
+    says of y: it is not part of equality and is recomputed when absent.
     """
 
     y: Tensor  # int16 [M, ceil(h / 16), ceil(w / 16)]
@@ -29,6 +30,8 @@ class Latents:
     quality_steps: int  # hundredths, 0 .. 10000
     transposed: bool
     parameters: Parameters | None = None
+    gray: bool = False
+    sides: Sides | None = None
 
     @property
     def quality(self) -> float:
@@ -53,8 +56,25 @@ class Latents:
         size = f"{self.width}x{self.height}, quality={self.quality:g}"
         return f"Latents({size}, y={tuple(self.y.shape)}, z={tuple(self.z.shape)})"
 
-    def _header(self) -> tuple[int, int, int, bool]:
-        return self.width, self.height, self.quality_steps, self.transposed
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Width and height of the image in coded orientation."""
+        size = self.width, self.height
+        return size[::-1] if self.transposed else size
+
+    def _header(self) -> tuple[object, ...]:
+        of_image = self.width, self.height, self.quality_steps
+        return *of_image, self.transposed, self.gray, self.sides
+
+
+class Painted(NamedTuple):
+    """An image's latents, or those of a rectangle of it, as a synthesis paints them."""
+
+    y: Tensor  # int16 [M, h, w]
+    parameters: Parameters
+    width: int  # in pixels, as the user sees it
+    height: int
+    transposed: bool
 
 
 def grid(width: int, height: int, transposed: bool) -> tuple[int, int]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 MAX_PIXELS = 2**28  # of an image that is compressed or decompressed, unless the caller says
 TILE_PIXELS = 2**24  # of an image that is transformed in one piece, unless the caller says
 QUALITY_STEPS = 10000  # a quality in hundredths is 0 .. QUALITY_STEPS
-MAX_LATENTS = 2**32 - 1  # an exception names a latent in 32 bits
+MAX_LATENTS = 2**32 - 1  # of a coding tile: an exception names a latent in 32 bits
 MAX_SIDE = 2**32 - 1  # of an image, in pixels
 MAX_CHUNKS = 255  # of a stream
-PIXELS_PER_BYTE = 32768  # of payload: a stream cannot promise more
+PIXELS_PER_BYTE = 32768  # of a tile's payload: a stream cannot promise more
+TILE_UNIT = 64  # pixels: the sides of coding tiles are multiples
+CODING_TILE = 1024  # pixels a side of the coding tiles of a large image, unless the caller says
+UNTILED_PIXELS = 2**22  # of an image that is not large
 
 
 def pixels_in_blocks(width: int, height: int) -> int:

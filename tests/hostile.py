@@ -7,19 +7,35 @@ import struct
 
 import torch
 
-from mcm_fast import _C, container
-from mcm_fast.container import Stream
+from mcm_fast import container
+from mcm_fast.container import Header, Stream, read_header
+from mcm_fast.container.checks import checksum
+from mcm_fast.container.header import parse_header
+from mcm_fast.container.source import HeaderReader
+from mcm_fast.errors import BitstreamError
 
 FLAGS = 5  # the place of the flags in a stream
 
 
-def sealed(body: bytes) -> bytes:
-    """With a checksum that fits."""
-    return bytes(body) + struct.pack("<I", _C.crc32c(bytes(body)))
+def resealed(stream: bytes, header: Header) -> bytes:
+    """With checksums that fit, at the places that `header` has them."""
+    out = bytearray(stream)
+    parts = [(0, len(header.packed) - 4), *header.chunk_places.values(), *header.tile_places]
+    for start, size in parts:
+        out[start + size : start + size + 4] = checksum(bytes(out[start : start + size]))
+    return bytes(out)
 
 
-def resealed(stream: bytes) -> bytes:
-    return sealed(stream[:-4])
+def repaired(stream: bytes) -> bytes:
+    """With checksums that fit where its own header, as far as it can be read, has them."""
+    source = container.as_source(stream + bytes(4))  # if the header's checksum is cut off
+    try:
+        header = parse_header(HeaderReader(source))
+    except BitstreamError:
+        return stream
+    if len(stream) < len(header.packed) or len(stream) < header.total:
+        return stream
+    return resealed(stream, header)
 
 
 def damaged(good: bytes, latents: int) -> dict[str, bytes]:
@@ -34,7 +50,7 @@ def damaged(good: bytes, latents: int) -> dict[str, bytes]:
 
 def _damaged_segments(good: bytes) -> dict[str, bytes]:
     stream = container.unpack(good)
-    segment, lanes = stream.coded.segments[0], stream.coded.lanes
+    segment, lanes = stream.tiles[0].segments[0], stream.tiles[0].lanes
     states, words = segment[: 4 * lanes], segment[4 * lanes :]
 
     def made(*segments: bytes, lanes: int = lanes) -> bytes:
@@ -92,31 +108,36 @@ def _damaged_headers(good: bytes) -> dict[str, bytes]:
         "higher": made(height=stream.height + 64),
         "huge": made(width=2**32 - 1, height=1),
         "transposed": made(transposed=not stream.transposed, width=stream.width + 32),
+        "tiles": made(sides=(64, 64), width=65, height=64, tiles=stream.tiles * 2),
     }
 
 
 def _damaged_bytes(good: bytes) -> dict[str, bytes]:
+    header = read_header(good)
+
     def made(at: int, *values: int) -> bytes:
-        return resealed(good[:at] + bytes(values) + good[at + len(values) :])
+        return resealed(good[:at] + bytes(values) + good[at + len(values) :], header)
 
     return {
-        "version-1": made(4, 1),
+        "version-0": made(4, 0),
+        "version-2": made(4, 2),
         "version-255": made(4, 255),
-        **{f"unknown-flag-{n}": made(FLAGS, good[FLAGS] | 1 << n) for n in range(2, 6)},
+        **{f"reserved-flag-{n}": made(FLAGS, good[FLAGS] | 1 << n) for n in (4, 5)},
+        "flag-chunks": made(FLAGS, good[FLAGS] | 4),
+        "flag-tiles": made(FLAGS, good[FLAGS] | 8),
         "quality-65535": made(14, 255, 255),
-        "trailing-byte": resealed(good[:-4] + b"\0" + good[-4:]),
-        "trailing-checksum": sealed(good),
-        "two-streams": resealed(good + good),
-        "two-streams-unsealed": good + good,
-        "no-header": resealed(good[16:]),
-        "empty": sealed(b""),
-        "only-zeros": sealed(bytes(len(good))),
+        "trailing-byte": good + b"\0",
+        "trailing-checksum": good + checksum(good),
+        "two-streams": good + good,
+        "no-header": good[16:],
+        "empty": b"",
+        "only-zeros": bytes(len(good)),
     }
 
 
 def _with_coded(stream: Stream, **fields) -> bytes:
-    coded = dataclasses.replace(stream.coded, **fields)
-    return container.pack(dataclasses.replace(stream, coded=coded))
+    coded = dataclasses.replace(stream.tiles[0], **fields)
+    return container.pack(dataclasses.replace(stream, tiles=[coded]))
 
 
 def strange_but_good(good: bytes) -> dict[str, bytes]:
@@ -126,5 +147,6 @@ def strange_but_good(good: bytes) -> dict[str, bytes]:
     made = {"chunks": container.pack(dataclasses.replace(stream, chunks=chunks))}
     for bit in (6, 7):
         flags = bytes([good[FLAGS] | 1 << bit])
-        made[f"ignorable-flag-{bit}"] = resealed(good[:FLAGS] + flags + good[FLAGS + 1 :])
+        changed = good[:FLAGS] + flags + good[FLAGS + 1 :]
+        made[f"ignorable-flag-{bit}"] = resealed(changed, read_header(good))
     return made

@@ -31,7 +31,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WORK = ROOT / "build" / "gpu-check"
 SITE = WORK / "site"
-TESTS = "kernels", "gdn", "transforms", "cuda_engine", "engines", "coder", "golden", "properties"
+TESTS = "kernels", "gdn", "transforms", "cuda_engine", "engines", "coder", "properties"
+TESTS += ("format_compatibility",)
 ON_GPU = "cuda or kernels or gdn or transforms"  # of the tests for all engines, this one's
 SECONDS = {"build": 120, "tests": 200, "exchange": 200, "sanitizer": 90, "speed": 150}  # at most
 

@@ -15,7 +15,7 @@ SHIFT = 24  # requantisation: floor((acc * multiplier + bias) / 2^24)
 LIMIT = 127  # activations are -127 .. 127
 ACC_LIMIT, BIAS_LIMIT, PRODUCT_LIMIT = 2**31, 2**48, 2**54  # FORMAT.md, section 3
 FRACTIONS = 16  # mu counts in sixteenths
-ARITHMETIC = b"mcm_fast arithmetic 0\n"
+ARITHMETIC = b"mcm_fast arithmetic 1\n"
 CONTEXTS = ("context3", "context5", "context7")
 
 

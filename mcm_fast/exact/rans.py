@@ -44,9 +44,9 @@ def rans_put(x: int, start: int, frequency: int, bits: int) -> int:
 def lanes_for(size: int) -> int:
     """Lanes of all groups for a stream that takes `size` bytes with 32 of them."""
     lanes = 1
-    while lanes < MAX_LANES and 400 * 2 * lanes <= size:
+    while lanes < MAX_LANES and 200 * 2 * lanes <= size:
         lanes *= 2
-    while MAX_LANES <= lanes < MAX_LANES * MAX_GROUPS and 800 * 2 * lanes <= size:
+    while MAX_LANES <= lanes < MAX_LANES * MAX_GROUPS and 400 * 2 * lanes <= size:
         lanes *= 2
     return lanes
 

@@ -7,8 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..exact.engine import Parameters
-from ..latents import BLOCK, Latents, grid
+from ..latents import BLOCK, Painted, grid
 from ..network.blocks import pad_edges
 from ..network.config import Config
 from ..network.model import Network
@@ -50,19 +49,19 @@ def _as_input(pixels: Tensor) -> Tensor:
 def synthesis(
     network: Network,
     rendering: Synthesis,
-    latents: Latents,
-    parameters: Parameters,
+    painted: Painted,
     level: Tensor,
     tile_pixels: int,
 ) -> Tensor:
     """Latents and what the entropy model says of them -> image, uint8 (3, H, W), on `level`'s
     device."""
-    image = torch.empty(3, latents.height, latents.width, dtype=torch.uint8, device=level.device)
-    canvas = image.transpose(1, 2) if latents.transposed else image
-    tensors = latents.y, parameters.mu, parameters.indexes, parameters.hyper
+    image = torch.empty(3, painted.height, painted.width, dtype=torch.uint8, device=level.device)
+    canvas = image.transpose(1, 2) if painted.transposed else image
+    parameters = painted.parameters
+    tensors = painted.y, parameters.mu, parameters.indexes, parameters.hyper
     reach = synthesis_reach(network.config)
     in_pieces = partial(rendering, through=_through(network.config, level.device))
-    for rows, columns in cover(*latents.y.shape[1:], tile_pixels // BLOCK**2, reach):
+    for rows, columns in cover(*painted.y.shape[1:], tile_pixels // BLOCK**2, reach):
         parts = (t[None, :, rows.seen(), columns.seen()] for t in tensors)
         floats = (t.to(level.device, torch.float32, memory_format=LAYOUT) for t in parts)
         y, mu, index, hyper = floats

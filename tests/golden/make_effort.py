@@ -1,15 +1,14 @@
 """Made effort.mcm, once: `python tests/golden/make_effort.py`. A stream whose latents were searched
 for (`mcm_fast.effort`), for the model of make.py: what encoders find may change, this may not."""
 
-import json
-
 import torch
-from make import FOLDER, latents_hash
+from make import keep
 from safetensors.torch import load_file
 
 from mcm_fast import Codec
 from mcm_fast.effort import improve
 from mcm_fast.exact.model import IntegerModel
+from mcm_fast.testing import golden_model
 
 
 def picture() -> torch.Tensor:
@@ -22,13 +21,11 @@ def picture() -> torch.Tensor:
 
 
 def main() -> None:
-    integers = IntegerModel(load_file(FOLDER / "model.safetensors"))
+    integers = IntegerModel(load_file(golden_model()))
     codec = Codec(Codec.untrained("tiny", seed=2021).network, integers)
     image = picture()
     found = improve(codec, image, codec.analysis(image, 60), effort=3)
-    (FOLDER / "effort.mcm").write_bytes(codec.encode(found))
-    text = json.dumps({"effort": latents_hash(found.y, found.z)}, indent=1)
-    (FOLDER / "effort.json").write_text(text + "\n")
+    keep("effort", codec.encode(found), found)
 
 
 if __name__ == "__main__":

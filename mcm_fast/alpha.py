@@ -1,0 +1,91 @@
+"""Alpha, lossless: each coding tile's rows with PNG's filters, in a zlib stream of its own.
+
+Rows and filters are those of PNG (RFC 2083, section 6) for one channel of 8 bits; a tile begins
+with a row of zeros above it and a column of zeros at its left. Deflate differs between encoders,
+so that streams with alpha are outside byte equality.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from .errors import BitstreamError
+
+NONE, SUB, UP, AVERAGE, PAETH = range(5)
+
+
+def compress(tile: np.ndarray) -> bytes:
+    """uint8 (H, W) -> a zlib stream of H (W + 1) bytes.
+
+    Each row takes the filter whose output, as signed bytes, has the smallest sum of absolute values
+    (RFC 2083, section 9.6).
+    """
+    padded = np.pad(tile.astype(np.int16), ((1, 0), (1, 0)))
+    left, up, corner = padded[1:, :-1], padded[:-1, 1:], padded[:-1, :-1]
+    guesses = np.zeros_like(left), left, up, (left + up) >> 1, _paeth(left, up, corner)
+    rows = np.stack([(tile - guess).astype(np.uint8) for guess in guesses])
+    best = np.abs(rows.view(np.int8).astype(np.int16)).sum(2).argmin(0)
+    chosen = rows[best, np.arange(len(tile))]
+    return zlib.compress(np.column_stack((best.astype(np.uint8), chosen)).tobytes(), 9)
+
+
+def decompress(data: bytes, height: int, width: int) -> np.ndarray:
+    """The uint8 (H, W) of a zlib stream, which is inflated no further than that.
+
+    Raises BitstreamError for anything but exactly H rows of PNG.
+    """
+    size = height * (width + 1)
+    inflater = zlib.decompressobj()
+    try:
+        content = inflater.decompress(data, size)
+        more = inflater.decompress(inflater.unconsumed_tail, 1)  # the end, and its checksum
+    except zlib.error as error:
+        raise BitstreamError(f"damaged stream: alpha does not inflate ({error})") from None
+    if len(content) != size or more or not inflater.eof or inflater.unused_data:
+        raise BitstreamError(f"damaged stream: alpha is not {height} rows of {width} pixels")
+    rows = np.frombuffer(content, np.uint8).reshape(height, width + 1)
+    if rows[:, 0].max() > PAETH:
+        raise BitstreamError(f"damaged stream: alpha has a filter {rows[:, 0].max()}")
+    return _unfiltered(rows)
+
+
+def _unfiltered(rows: np.ndarray) -> np.ndarray:
+    height, width = rows.shape[0], rows.shape[1] - 1
+    out = np.zeros((height + 1, width), np.uint8)
+    for y, row in enumerate(rows):
+        kind, line, up = row[0], row[1:], out[y]
+        if kind == SUB:
+            line = np.cumsum(line, dtype=np.uint8)
+        elif kind == UP:
+            line = line + up
+        elif kind in (AVERAGE, PAETH):
+            line = _one_by_one(kind, line.tolist(), up.tolist())
+        out[y + 1] = line
+    return out[1:]
+
+
+def _one_by_one(kind: int, line: list[int], up: list[int]) -> list[int]:
+    """The filters whose guess needs the pixel at the left."""
+    out, left, corner = [], 0, 0
+    for value, above in zip(line, up, strict=True):
+        if kind == AVERAGE:
+            guess = (left + above) >> 1
+        else:
+            to_left, to_above = abs(above - corner), abs(left - corner)
+            to_corner = abs(left + above - 2 * corner)
+            if to_left <= to_above and to_left <= to_corner:
+                guess = left
+            else:
+                guess = above if to_above <= to_corner else corner
+        left, corner = value + guess & 255, above
+        out.append(left)
+    return out
+
+
+def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    """Of left, up and corner (int16) the nearest to left + up - corner; ties in this order."""
+    to_left, to_up, to_corner = abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)
+    is_left = (to_left <= to_up) & (to_left <= to_corner)
+    return np.where(is_left, left, np.where(to_up <= to_corner, up, corner))

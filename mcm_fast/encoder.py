@@ -1,0 +1,124 @@
+"""From images to streams: what `Codec.compress` and its like are made of."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import alpha, container, tiled
+from .channels import Picture, split
+from .coding_tiles import cut
+from .container import Stream
+from .exact.engine import Coded
+from .latents import Latents
+from .loaded import LoadedModel
+from .many import attempt, together
+from .rate import Aim, Search
+from .transforms import run as transforms
+
+
+class Carried(NamedTuple):
+    """Latents and what goes beside them."""
+
+    latents: Latents
+    alpha: Tensor | None = None  # uint8 (H, W)
+
+
+class Encoder(LoadedModel):
+    """The half of a `Codec` that encodes."""
+
+    def _compress(
+        self,
+        images: Sequence[Tensor | Exception],
+        aim: Aim,
+        chunks: dict[str, bytes],
+        tiles: int | None,
+    ) -> list[bytes | Exception]:
+        if aim.target_bpp is not None:
+            return [
+                attempt(lambda item: self._reach(split(item), aim, chunks, tiles), image)
+                for image in images
+            ]
+        carried = [
+            attempt(lambda item: self._carried(split(item), aim.quality_steps, tiles), image)
+            for image in images
+        ]
+        return together(lambda good: self._encode(good, chunks), carried)
+
+    def _reach(
+        self, picture: Picture, aim: Aim, chunks: dict[str, bytes], tiles: int | None
+    ) -> bytes:
+        """The stream nearest to a target rate. Metadata do not count."""
+        assert aim.target_bpp is not None
+        features, pixels = self._features(picture.colour), picture.colour[0].numel()
+        search: Search[Stream] = Search(aim.target_bpp * pixels / 8)
+        while search.open:
+            latents = self._quantize(*features, search.quality_steps, picture.gray, tiles)
+            (stream,) = self._streams([Carried(latents, picture.alpha)], {})
+            search.tell(stream.header.total, stream)
+        if not search.reached:
+            nearest = f"{8 * search.length / pixels:.4f}"
+            message = f"{aim.target_bpp} bpp is out of reach: {nearest} is nearest"
+            warnings.warn(message, stacklevel=6)
+        assert search.best is not None
+        search.best.chunks = chunks
+        return container.pack(search.best)
+
+    def _carried(self, picture: Picture, quality_steps: int, tiles: int | None) -> Carried:
+        features = self._features(picture.colour)
+        latents = self._quantize(*features, quality_steps, picture.gray, tiles)
+        return Carried(latents, picture.alpha)
+
+    def _features(self, image: Tensor) -> tuple[Tensor, int, int, bool]:
+        """The analysis transform of one image before its gain unit, and the image's header.
+
+        A portrait is transposed: its wavefront then takes fewer steps.
+        """
+        height, width = image.shape[1:]
+        transposed = height > width
+        options = transposed, self.tile_pixels, self.device
+        features = transforms.analysis(self.network, image, *options)
+        return features, width, height, transposed
+
+    def _quantize(
+        self,
+        features: Tensor,
+        width: int,
+        height: int,
+        transposed: bool,
+        quality_steps: int,
+        gray: bool,
+        tiles: int | None,
+    ) -> Latents:
+        latents = self.network.latents(features, self._level(quality_steps))
+        y, z = (t[0].clamp(-(2**15), 2**15 - 1).to(torch.int16) for t in latents)
+        sides = tiled.sides_for(max(width, height), min(width, height), tiles)
+        size = width, height, quality_steps, transposed
+        return Latents(y, z, *size, gray=gray, sides=sides)
+
+    def _encode(self, items: Sequence[Carried], chunks: dict[str, bytes]) -> list[bytes]:
+        return list(map(container.pack, self._streams(items, chunks)))
+
+    def _streams(self, items: Sequence[Carried], chunks: dict[str, bytes]) -> list[Stream]:
+        """All tiles of all images go to the engine at once."""
+        cuts = [tiled.items(latents) for latents, _ in items]
+        results = iter(self.engine.encode([tile for each in cuts for tile in each]))
+        return [
+            self._stream(item, [next(results)[0] for _ in each], chunks)
+            for item, each in zip(items, cuts, strict=True)
+        ]
+
+    def _stream(self, item: Carried, tiles: list[Coded], chunks: dict[str, bytes]) -> Stream:
+        latents, plane = item
+        planes: list[bytes | None] | None = None
+        if plane is not None:
+            rows = (plane.T if latents.transposed else plane).cpu().numpy()
+            boxes = cut(*latents.coded_size, latents.sides)
+            planes = [alpha.compress(rows[b.top : b.bottom, b.left : b.right]) for b in boxes]
+        header = latents.quality_steps, latents.width, latents.height, latents.transposed
+        extras = chunks, latents.gray, latents.sides, planes
+        return Stream(self.integers.id, *header, list(tiles), *extras)

@@ -1,0 +1,81 @@
+"""Latents of whole images to and from their coding tiles, each of which is an engine's item."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .coding_tiles import BLOCK, BLOCK_Z, Sides, Tile, cut
+from .exact.engine import Decoded, Engine, LatentsItem, Parameters
+from .latents import Latents
+from .limits import CODING_TILE, UNTILED_PIXELS
+
+
+def sides_for(width: int, height: int, side: int | None) -> Sides | None:
+    """The sides of the tiles of an image of coded size, for the option `tiles`; None: no tiles."""
+    if side is None:
+        side = 0 if width * height <= UNTILED_PIXELS else CODING_TILE
+    return None if side == 0 or (width <= side and height <= side) else (side, side)
+
+
+def items(latents: Latents) -> list[LatentsItem]:
+    """What an engine encodes, tile by tile."""
+    parts = []
+    for tile in cut(*latents.coded_size, latents.sides):
+        (rows, columns), (rows_z, columns_z) = tile.latents(), tile.latents(BLOCK_Z)
+        y, z = latents.y[:, rows, columns], latents.z[:, rows_z, columns_z]
+        parts.append((y, z, latents.quality_steps))
+    return parts
+
+
+def parameters(engine: Engine, latents: Latents) -> Parameters:
+    """What the entropy model says of y: of each tile by itself."""
+    if latents.parameters is not None:
+        return latents.parameters
+    parts = [engine.parameters(*item) for item in items(latents)]
+    tiles = cut(*latents.coded_size, latents.sides)
+    return join_parameters(parts, tiles, Tile(0, 0, *latents.coded_size))
+
+
+def join(
+    decoded: Sequence[Decoded], tiles: Sequence[Tile], window: Tile
+) -> tuple[Tensor, Tensor, Parameters]:
+    """y, z and the parameters of a window that begins at whole latents of z."""
+    ys, zs, parameters = zip(*decoded, strict=True)
+    y, z = join_planes(ys, tiles, window), join_planes(zs, tiles, window, BLOCK_Z)
+    return y, z, join_parameters(parameters, tiles, window)
+
+
+def join_parameters(parts: Sequence[Parameters], tiles: Sequence[Tile], window: Tile) -> Parameters:
+    fields = [field.name for field in dataclasses.fields(Parameters)]
+    planes = ([getattr(part, name) for part in parts] for name in fields)
+    return Parameters(*(join_planes(each, tiles, window) for each in planes))
+
+
+def join_planes(
+    parts: Sequence[Tensor], tiles: Sequence[Tile], window: Tile, block: int = BLOCK
+) -> Tensor:
+    """Tiles' planes [C, h, w], one sample for `block` pixels -> the window's; zeros elsewhere."""
+    if list(tiles) == [window]:
+        return parts[0]
+    rows, columns = window.latents(block)
+    size = rows.stop - rows.start, columns.stop - columns.start
+    out = torch.zeros(len(parts[0]), *size, dtype=parts[0].dtype, device=parts[0].device)
+    for part, tile in zip(parts, tiles, strict=True):
+        (to_rows, from_rows), (to_columns, from_columns) = (
+            _overlap(mine, its)
+            for mine, its in zip((rows, columns), tile.latents(block), strict=True)
+        )
+        out[:, to_rows, to_columns] = part[:, from_rows, from_columns]
+    return out
+
+
+def _overlap(window: slice, tile: slice) -> tuple[slice, slice]:
+    """What two ranges share, counted in each."""
+    first, last = max(window.start, tile.start), max(0, min(window.stop, tile.stop))
+    last = max(first, last)
+    within = slice(first - window.start, last - window.start)
+    return within, slice(first - tile.start, last - tile.start)
