@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from . import container
 from .container import Bytes, Source, Stream, as_source, read_header
-from .inputs import OnDamage, check_many, check_on_error
+from .inputs import Objective, OnDamage, check_many, check_on_error
 from .installed import DEFAULT, Model, load, name_of, names
 from .limits import MAX_PIXELS
 from .loaded import FAITHFUL
@@ -27,6 +27,11 @@ def compress(
     target_bpp: float | None = None,
     metadata: Mapping[str, bytes] | None = None,
     tiles: int | None = None,
+    effort: int = 0,
+    objective: Objective = "psnr",
+    rendering: str = FAITHFUL,
+    importance: Tensor | None = None,
+    progress: Callable[[float], None] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> bytes:
     """Compress an image to the bytes of a `.mcm` stream.
@@ -44,12 +49,30 @@ def compress(
         metadata: to carry beside the picture, bytes: icc_profile, exif, xmp, cicp.
         tiles: the side of coding tiles in pixels, a multiple of 64; 0 for none. None: none up to 4
             megapixels, 1024 above. They can be decoded one by one, and side by side.
+        effort: 0 .. 9, the time spent on a search for better latents (docs/effort.md). Never worse
+            than 0 by what it optimises; the decoder's work is the same.
+        objective: what the search optimises at a rate: "psnr" or "ms-ssim".
+        rendering: the one whose pixels count in the search.
+        importance: a map (H, W) of numbers that are not negative: squared errors count by it. It
+            needs an effort.
+        progress: told now and then which share of the search is done.
         max_pixels: larger images are refused.
 
     Raises ValueError for anything else.
     """
     codec = load(model, _device_of(image, device), max_pixels=max_pixels)
-    return codec.compress(image, quality, target_bpp=target_bpp, metadata=metadata, tiles=tiles)
+    return codec.compress(
+        image,
+        quality,
+        target_bpp=target_bpp,
+        metadata=metadata,
+        tiles=tiles,
+        effort=effort,
+        objective=objective,
+        rendering=rendering,
+        importance=importance,
+        progress=progress,
+    )
 
 
 @overload
@@ -62,6 +85,9 @@ def compress_many(
     target_bpp: float | None = None,
     metadata: Mapping[str, bytes] | None = None,
     tiles: int | None = None,
+    effort: int = 0,
+    objective: Objective = "psnr",
+    rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_error: Literal["raise"] = "raise",
 ) -> list[bytes]: ...
@@ -75,6 +101,9 @@ def compress_many(
     target_bpp: float | None = None,
     metadata: Mapping[str, bytes] | None = None,
     tiles: int | None = None,
+    effort: int = 0,
+    objective: Objective = "psnr",
+    rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_error: Literal["return"],
 ) -> list[bytes | Exception]: ...
@@ -87,6 +116,9 @@ def compress_many(
     target_bpp: float | None = None,
     metadata: Mapping[str, bytes] | None = None,
     tiles: int | None = None,
+    effort: int = 0,
+    objective: Objective = "psnr",
+    rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_error: Literal["raise", "return"] = "raise",
 ) -> Any:
@@ -99,6 +131,7 @@ def compress_many(
     images = check_many(images, "images")
     codec = load(model, _device_of(images[0] if images else None, device), max_pixels=max_pixels)
     options: dict[str, Any] = {"target_bpp": target_bpp, "metadata": metadata, "tiles": tiles}
+    options |= {"effort": effort, "objective": objective, "rendering": rendering}
     return codec.compress_many(images, quality, **options, on_error=on_error)
 
 

@@ -9,7 +9,7 @@ is a list, whose items may be exceptions (see `many`); the public methods unwrap
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, overload
 
@@ -21,6 +21,7 @@ from .container import Bytes, Source, Stream, as_source, read_header
 from .decoder import Decoder
 from .encoder import Carried, Encoder
 from .inputs import (
+    Objective,
     OnDamage,
     check_aim,
     check_box,
@@ -57,6 +58,11 @@ class Codec(Encoder, Decoder):
         target_bpp: float | None = None,
         metadata: Mapping[str, bytes] | None = None,
         tiles: int | None = None,
+        effort: int = 0,
+        objective: Objective = "psnr",
+        rendering: str = FAITHFUL,
+        importance: Tensor | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> bytes:
         """Compress an image.
 
@@ -69,13 +75,21 @@ class Codec(Encoder, Decoder):
             metadata: to carry beside the picture, bytes: icc_profile, exif, xmp, cicp.
             tiles: the side of coding tiles in pixels, a multiple of 64; 0 for none. None: none up
                 to 4 megapixels, 1024 above. They can be decoded one by one, and side by side.
+            effort: 0 .. 9, the time spent on a search for better latents (docs/effort.md). Never
+                worse than 0 by what it optimises; the decoder's work is the same.
+            objective: what the search optimises at a rate: "psnr" or "ms-ssim".
+            rendering: the one whose pixels count in the search.
+            importance: a map (H, W) of numbers that are not negative: squared errors count by it.
+                It needs an effort.
+            progress: told now and then which share of the search is done.
 
         Returns: the stream.
         Raises ValueError for anything else, and for an image above `max_pixels`.
         """
         aim, chunks = check_aim(quality, target_bpp), check_metadata(metadata)
         image = check_image(image, self.max_pixels)
-        return single(self._compress([image], aim, chunks, check_tiles(tiles))[0])
+        wish = self._wish(effort, rendering, objective, importance, progress)
+        return single(self._compress([image], aim, chunks, check_tiles(tiles), wish)[0])
 
     @overload
     def compress_many(
@@ -86,6 +100,9 @@ class Codec(Encoder, Decoder):
         target_bpp: float | None = None,
         metadata: Mapping[str, bytes] | None = None,
         tiles: int | None = None,
+        effort: int = 0,
+        objective: Objective = "psnr",
+        rendering: str = FAITHFUL,
         on_error: Literal["raise"] = "raise",
     ) -> list[bytes]: ...
 
@@ -98,6 +115,9 @@ class Codec(Encoder, Decoder):
         target_bpp: float | None = None,
         metadata: Mapping[str, bytes] | None = None,
         tiles: int | None = None,
+        effort: int = 0,
+        objective: Objective = "psnr",
+        rendering: str = FAITHFUL,
         on_error: Literal["return"],
     ) -> list[bytes | Exception]: ...
 
@@ -110,6 +130,9 @@ class Codec(Encoder, Decoder):
         target_bpp: float | None = None,
         metadata: Mapping[str, bytes] | None = None,
         tiles: int | None = None,
+        effort: int = 0,
+        objective: Objective = "psnr",
+        rendering: str = FAITHFUL,
         on_error: OnError = "raise",
     ) -> Any:
         """Compress images of any sizes: a list of (C, H, W), or a batch (N, C, H, W).
@@ -124,7 +147,8 @@ class Codec(Encoder, Decoder):
             for image in check_many(images, "images")
         ]
         images = settle(checked, on_error)
-        return settle(self._compress(images, aim, chunks, check_tiles(tiles)), on_error)
+        wish = self._wish(effort, rendering, objective, None, None)
+        return settle(self._compress(images, aim, chunks, check_tiles(tiles), wish), on_error)
 
     @undisturbed()
     def analysis(self, image: Tensor, quality: float = 50.0, tiles: int | None = None) -> Latents:

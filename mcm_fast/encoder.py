@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,12 +13,24 @@ from . import alpha, container, tiled
 from .channels import Picture, split
 from .coding_tiles import cut
 from .container import Stream
+from .effort import improve, improve_to
 from .exact.engine import Coded
+from .inputs import check_effort, check_rendering
 from .latents import Latents
 from .loaded import LoadedModel
 from .many import attempt, together
 from .rate import Aim, Search
 from .transforms import run as transforms
+
+
+class Wish(NamedTuple):
+    """What a caller asks of the search for better latents: `effort.improve`'s arguments."""
+
+    effort: int
+    rendering: str
+    objective: str
+    importance: Tensor | None
+    progress: Callable[[float], None] | None
 
 
 class Carried(NamedTuple):
@@ -37,29 +49,46 @@ class Encoder(LoadedModel):
         aim: Aim,
         chunks: dict[str, bytes],
         tiles: int | None,
+        wish: Wish | None,
     ) -> list[bytes | Exception]:
         if aim.target_bpp is not None:
             return [
-                attempt(lambda item: self._reach(split(item), aim, chunks, tiles), image)
+                attempt(lambda item: self._reach(split(item), aim, chunks, tiles, wish), image)
                 for image in images
             ]
+        steps = aim.quality_steps
         carried = [
-            attempt(lambda item: self._carried(split(item), aim.quality_steps, tiles), image)
+            attempt(lambda item: self._carried(split(item), steps, tiles, wish), image)
             for image in images
         ]
         return together(lambda good: self._encode(good, chunks), carried)
 
     def _reach(
-        self, picture: Picture, aim: Aim, chunks: dict[str, bytes], tiles: int | None
+        self,
+        picture: Picture,
+        aim: Aim,
+        chunks: dict[str, bytes],
+        tiles: int | None,
+        wish: Wish | None,
     ) -> bytes:
         """The stream nearest to a target rate. Metadata do not count."""
         assert aim.target_bpp is not None
         features, pixels = self._features(picture.colour), picture.colour[0].numel()
+
+        def plain(quality_steps: int) -> Latents:
+            return self._quantize(*features, quality_steps, picture.gray, tiles)
+
+        def stream_of(latents: Latents) -> Stream:
+            return self._streams([Carried(latents, picture.alpha)], {})[0]
+
         search: Search[Stream] = Search(aim.target_bpp * pixels / 8)
         while search.open:
-            latents = self._quantize(*features, search.quality_steps, picture.gray, tiles)
-            (stream,) = self._streams([Carried(latents, picture.alpha)], {})
-            search.tell(stream.header.total, stream)
+            if wish is None:
+                stream = stream_of(plain(search.quality_steps))
+                search.tell(stream.header.total, stream)
+            else:
+                stream = stream_of(self._improved(picture, search.target, plain, stream_of, wish))
+                search.settle(stream.header.total, stream)
         if not search.reached:
             nearest = f"{8 * search.length / pixels:.4f}"
             message = f"{aim.target_bpp} bpp is out of reach: {nearest} is nearest"
@@ -68,10 +97,43 @@ class Encoder(LoadedModel):
         search.best.chunks = chunks
         return container.pack(search.best)
 
-    def _carried(self, picture: Picture, quality_steps: int, tiles: int | None) -> Carried:
+    def _carried(
+        self, picture: Picture, quality_steps: int, tiles: int | None, wish: Wish | None = None
+    ) -> Carried:
         features = self._features(picture.colour)
         latents = self._quantize(*features, quality_steps, picture.gray, tiles)
+        if wish is not None:
+            latents = improve(self, picture.colour, latents, **wish._asdict())
         return Carried(latents, picture.alpha)
+
+    def _wish(
+        self,
+        effort: int,
+        rendering: str,
+        objective: str,
+        importance: Tensor | None,
+        progress: Callable[[float], None] | None,
+    ) -> Wish | None:
+        """None if nothing is to be searched."""
+        if check_effort(effort, importance) == 0:
+            return None
+        check_rendering(rendering, self.renderings)
+        return Wish(effort, rendering, objective, importance, progress)
+
+    def _improved(
+        self,
+        picture: Picture,
+        target: float,
+        plain: Callable[[int], Latents],
+        stream_of: Callable[[Latents], Stream],
+        wish: Wish,
+    ) -> Latents:
+        """Latents whose stream is nearest to `target` bytes."""
+
+        def size(latents: Latents) -> int:
+            return stream_of(latents).header.total
+
+        return improve_to(self, picture.colour, target, plain, size=size, **wish._asdict())
 
     def _features(self, image: Tensor) -> tuple[Tensor, int, int, bool]:
         """The analysis transform of one image before its gain unit, and the image's header.

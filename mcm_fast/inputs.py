@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .latents import Latents
 
 OnDamage = Literal["raise", "blank"]
+Objective = Literal["psnr", "ms-ssim"]  # of the search that effort pays for
 T = TypeVar("T")
 HAIR = 1e-3  # of what float images may lie beyond [0, 1]
 
@@ -109,6 +110,15 @@ def check_aim(quality: float | None, target_bpp: float | None) -> Aim:
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"target_bpp is a positive number, not {target_bpp!r}")
     return Aim(0, value)
+
+
+def check_effort(effort: int, importance: object) -> int:
+    """0 .. 9; a map of importance needs a search."""
+    if type(effort) is not int or not 0 <= effort <= 9:
+        raise ValueError(f"effort is 0 .. 9, not {effort!r}")
+    if effort == 0 and importance is not None:
+        raise ValueError("importance needs an effort of 1 .. 9, not 0")
+    return effort
 
 
 def check_rendering(name: str, renderings: Mapping[str, T]) -> T:

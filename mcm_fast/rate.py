@@ -62,5 +62,9 @@ class Search(Generic[T]):
         else:
             self.high = middle - 1
 
+    def settle(self, length: int, candidate: T) -> None:
+        """What another search came to: the end of this one."""
+        self.best, self.length, self.low = candidate, length, self.high + 1
+
     def _within(self, share: float) -> bool:
         return abs(self.length - self.target) <= share * self.target

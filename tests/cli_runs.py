@@ -20,7 +20,7 @@ from mcm_fast.inputs import check_metadata
 class FakeCodec:
     """Stores the pixels: the command line cannot tell."""
 
-    def compress(self, image, quality=50.0, metadata=None, target_bpp=None):
+    def compress(self, image, quality=50.0, metadata=None, target_bpp=None, **_):
         if target_bpp is not None:
             warnings.warn(f"{target_bpp} bpp is out of reach", UserWarning, stacklevel=2)
         _, height, width = image.shape
@@ -28,15 +28,15 @@ class FakeCodec:
         none = torch.zeros(0, dtype=torch.int64)
         coded = Coded(1, 1, none, none.to(torch.int16), [bytes(4) + words])
         chunks = check_metadata(metadata)
-        return pack(Stream(bytes(8), round(quality * 100), width, height, False, coded, chunks))
+        return pack(Stream(bytes(8), round(quality * 100), width, height, False, [coded], chunks))
 
     def decompress(self, stream):
         return fake_decompress(stream)
 
 
-def fake_decompress(stream, *, model=None, device="cpu", rendering="faithful", max_pixels=2**28):
+def fake_decompress(stream, max_pixels=2**28, **_):
     s = stream if isinstance(stream, Stream) else unpack(stream, max_pixels)
-    pixels = torch.frombuffer(bytearray(s.coded.segments[0][4:]), dtype=torch.uint8)
+    pixels = torch.frombuffer(bytearray(s.tiles[0].segments[0][4:]), dtype=torch.uint8)
     return pixels[: 3 * s.width * s.height].reshape(3, s.height, s.width)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from ..limits import MAX_PIXELS
+from .effort import Effort, Importance, progress_bar, read_importance
 from .jobs import Attempt, run
 from .options import (
     Destination,
@@ -27,11 +29,12 @@ from .streams import check_output, read, write
 
 @dataclass(frozen=True)
 class Compression:
-    """Image file -> stream, with one codec; `aim` is the quality or target_bpp."""
+    """Image file -> stream, with one codec; `options` are those of `Codec.compress`."""
 
     model: str
     device: str
-    aim: dict[str, float]
+    options: dict[str, Any]
+    importance: Path | None
     background: str | None
     max_pixels: int
     accept_damaged: bool
@@ -53,7 +56,10 @@ class Compression:
             hint = "" if self.accept_damaged else "; --accept-damaged takes what there is"
             raise ValueError(f"{error}{hint}") from error
         codec = mcm_fast.load(self.model, device=self.device, max_pixels=self.max_pixels)
-        stream = codec.compress(image, metadata=metadata, **self.aim)
+        importance = None if self.importance is None else read_importance(self.importance)
+        with progress_bar(source, self.options["effort"]) as progress:
+            more = {"importance": importance, "progress": progress}
+            stream = codec.compress(image, metadata=metadata, **self.options, **more)
         write(target, stream, like=source)
         tell_poor(codec, image, stream, len(data))
 
@@ -66,6 +72,14 @@ def compress(
         float | None, typer.Option(help="Bits a pixel, metadata apart; not a quality.")
     ] = None,
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "small",
+    effort: Effort = 0,
+    importance: Importance = None,
+    rendering: Annotated[
+        str, typer.Option(help="With --effort: the rendering whose pixels count.")
+    ] = "faithful",
+    tiles: Annotated[
+        int | None, typer.Option(help="Coding tiles' side in pixels; 0 for none.")
+    ] = None,
     device: Device = "cpu",
     background: Annotated[str | None, typer.Option(help="Colour behind transparency.")] = None,
     strip: Annotated[
@@ -87,7 +101,8 @@ def compress(
 
     What a stream cannot hold of a file is noted: docs/pictures.md.
     """
-    aim = _aim(quality, target_bpp)
+    options = _aim(quality, target_bpp)
+    options |= {"effort": effort, "rendering": rendering, "tiles": tiles}
     check_output(destination)
     import PIL.Image
 
@@ -103,11 +118,13 @@ def compress(
     processes = processes_for(jobs, len(work.pairs), device)
     mcm_fast.load(model, device=device, max_pixels=max_pixels)  # what is wrong with it is said once
     make_folders(work)
-    job = Compression(model, device, aim, background, max_pixels, accept_damaged, strip)
+    job = Compression(
+        model, device, options, importance, background, max_pixels, accept_damaged, strip
+    )
     run(work, Attempt(job, force, skip_existing), processes)
 
 
-def _aim(quality: float | None, target_bpp: float | None) -> dict[str, float]:
+def _aim(quality: float | None, target_bpp: float | None) -> dict[str, Any]:
     """Return the keyword for `Codec.compress`. Raises ValueError."""
     if quality is not None and target_bpp is not None:
         raise ValueError("--quality and --target-bpp exclude each other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,22 +35,25 @@ class Decompression:
     model: str | None
     device: str
     rendering: str
+    box: tuple[int, int, int, int] | None
+    on_damage: str
     max_pixels: int
     strip: bool
 
     def __call__(self, source: str, target: str) -> None:
         import mcm_fast
 
-        from ..container import unpack
+        from ..container import as_source, read_chunks
         from ..images import format_of, write_image
         from ..metadata import named
 
         format = self.format or ("PNG" if target == PIPE else format_of(target))
-        stream = unpack(read(source), self.max_pixels)
-        metadata = named(stream.chunks)
+        stream = read(source)
+        metadata = named(read_chunks(as_source(stream)))
         if self.strip:
             metadata = {name: metadata[name] for name in _COLOURS if name in metadata}
-        options = {"model": self.model, "device": self.device, "rendering": self.rendering}
+        options: dict[str, Any] = {"model": self.model, "device": self.device, "box": self.box}
+        options |= {"rendering": self.rendering, "on_damage": self.on_damage}
         image = mcm_fast.decompress(stream, **options, max_pixels=self.max_pixels)
         if target == PIPE:
             buffer = io.BytesIO()
@@ -72,6 +75,12 @@ def decompress(
     model: Annotated[
         str | None, typer.Option(help="A model's name or file, not the one that IN names.")
     ] = None,
+    box: Annotated[
+        str | None, typer.Option(metavar="L,T,R,B", help="The part of the image to decode.")
+    ] = None,
+    accept_damaged: Annotated[
+        bool, typer.Option("--accept-damaged", help="Damaged tiles become gray.")
+    ] = False,
     device: Device = "cpu",
     strip: Annotated[bool, typer.Option("--strip", help="Leave Exif and XMP out.")] = False,
     recursive: Recursive = False,
@@ -96,5 +105,17 @@ def decompress(
     suffix = f".{format.removeprefix('.').lower()}" if format else ".png"
     work = pairs_of(sources, destination, Kind(suffix, is_stream_name, is_image_name), recursive)
     make_folders(work)
-    job = Decompression(name, model, device, rendering, max_pixels, strip)
+    damage = "blank" if accept_damaged else "raise"
+    job = Decompression(name, model, device, rendering, _box(box), damage, max_pixels, strip)
     run(work, Attempt(job, force, skip_existing), processes_for(jobs, len(work.pairs), device))
+
+
+def _box(text: str | None) -> tuple[int, int, int, int] | None:
+    """ "left,top,right,bottom" -> those numbers. Raises ValueError."""
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--box {text!r} is not left,top,right,bottom") from None
+    return left, top, right, bottom

@@ -109,7 +109,8 @@ class _Search:
         best = dataclasses.replace(plain, y=plain.y.clone(), z=plain.z.clone(), parameters=None)
         for part in parts:
             self._improve_window(part, best, y, z, generator)
-        if len(parts) > 1 and self._cost(self.goal, best) >= self._cost(self.goal, plain):
+        as_coded = len(parts) == 1 and not plain.gray and not plain.sides
+        if not as_coded and self._cost(self.goal, best) >= self._cost(self.goal, plain):
             return plain
         return best
 
