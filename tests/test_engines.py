@@ -141,8 +141,8 @@ def test_shipped_sizes(preset, runner):
 def test_batch_is_its_images(codec, threads):
     images = torch.stack([noise(33, 50, seed) for seed in range(5)])
     alone = [codec.compress(image, 40) for image in images]
-    assert codec.compress(images, 40) == alone
-    assert codec.compress(images[:1], 40) == alone[:1]
+    assert codec.compress_many(images, 40) == alone
+    assert codec.compress_many(images[:1], 40) == alone[:1]
 
 
 def certain_model(integers: IntegerModel) -> IntegerModel:

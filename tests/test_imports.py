@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 # floor of its own belongs to the codec.
 CODEC: set[str] = set()
 FLOORS = [
-    {"errors", "limits", "inputs", "files", "fork", "many", "metadata", "rate", "state"},
+    {"errors", "limits", "inputs", "coding_tiles", "files", "fork"}
+    | {"many", "metadata", "rate", "state"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},
@@ -81,4 +82,4 @@ def test_imports_are_read():
     assert {"errors", "limits", "inputs", "network", "kernels"} <= set.union(
         *(found for name, found in by_name.items() if name.startswith("exact."))
     )
-    assert "codec" in by_name["api"] and "kernels" in by_name["exact.cuda.layers"]
+    assert "container" in by_name["api"] and "kernels" in by_name["exact.cuda.layers"]
