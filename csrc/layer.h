@@ -2,9 +2,8 @@
 // and the bounds that a Model proves; from them follows what widths are enough here:
 //
 //   acc                int32
-//   acc * m + b        int64: less than 2^54 at a level, and than 2^55 between two, where rounding
-//   m
-//                      and b to integers adds at most |acc| / 2 + 1 / 2
+//   acc * m + b        int64: less than 2^54 at a level, less than 2^55 between two, where rounding
+//                      m and b to integers adds at most |acc| / 2 + 1 / 2
 //   v                  int32, so that the low 32 bits of a logical shift are v too
 //
 // Packing, the same for every kernel:
