@@ -126,20 +126,25 @@ class _Search:
         if free is not None:
             start_y = torch.where(free[0], start_y, before.y[None].to(y))
             start_z = torch.where(free[1], start_z, before.z[None].to(z))
-        start = start_y, start_z, free
-        found = anneal(self.surrogate, goal, *start, self.budget, generator, self._step)
+        rate, loss = self._parts(goal, before)
+        start, budget = (start_y, start_z, free), self.budget.bolder(loss / rate)
+        found = anneal(self.surrogate, goal, *start, budget, generator, self._step)
         after_y, after_z = (t[0].clamp(-(2**15), 2**15 - 1).to(torch.int16) for t in found)
         after = dataclasses.replace(before, y=after_y, z=after_z)
-        if self._cost(goal, after) < self._cost(goal, before):
+        if self._cost(goal, after) < rate + loss:
             best.y[of_y], best.z[of_z] = after.y, after.z
 
-    @torch.no_grad()
     def _cost(self, goal: Goal, latents: Latents) -> float:
-        """J by true bytes and true pixels."""
+        return sum(self._parts(goal, latents))
+
+    @torch.no_grad()
+    def _parts(self, goal: Goal, latents: Latents) -> tuple[float, float]:
+        """Both terms of J, by true bytes and true pixels."""
         bits = 8 * len(self.codec.encode(latents))
         decoded = self.codec.synthesis(latents, self.rendering)
         decoded = decoded.transpose(1, 2) if latents.transposed else decoded
-        return goal.cost(bits, decoded[None].float() / 255).item()
+        loss = goal.cost(0.0, decoded[None].float() / 255).item()
+        return bits / goal.pixels, loss
 
     def _step(self) -> None:
         self.done += 1
