@@ -123,8 +123,8 @@ class Codec(Encoder, Decoder):
             attempt(lambda item: check_image(item, self.max_pixels), image)
             for image in check_many(images, "images")
         ]
-        images = settle(checked, on_error)
-        return settle(self._compress(images, aim, chunks, check_tiles(tiles)), on_error)
+        streams = self._compress(settle(checked, on_error), aim, chunks, check_tiles(tiles))
+        return settle(streams, on_error)
 
     @undisturbed()
     def analysis(self, image: Tensor, quality: float = 50.0, tiles: int | None = None) -> Latents:
