@@ -1,11 +1,14 @@
 """What the fuzzers start from: `python fuzz/seeds.py FOLDER`.
 
 Writes FOLDER/model.bin, the first slices of the golden model as `model_file.h` reads them, and
-FOLDER/seeds/, the golden streams and some with chunks. The decoder's fuzzer makes its own.
+FOLDER/seeds/, the golden streams and some with chunks, tiles and alpha. The decoder's fuzzer makes
+its own.
 """
 
+import dataclasses
 import struct
 import sys
+import zlib
 from pathlib import Path
 
 import torch
@@ -13,9 +16,10 @@ from safetensors.torch import load_file
 
 from mcm_fast import container
 from mcm_fast.exact.model import IntegerModel
+from mcm_fast.testing import golden_model
 
 SLICES = 3  # as in model_file.h: few, for speed
-GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
+GOLDEN = golden_model().parent
 TYPES = {torch.int8: 0, torch.int16: 1, torch.int32: 2, torch.int64: 3}
 
 
@@ -54,12 +58,18 @@ def container_seeds() -> dict[str, bytes]:
     for chunks in ({"iccp": b"profile"}, {"exif": b"", "abcD": bytes(9)}):
         chunked.chunks = chunks
         seeds["-".join(chunks)] = container.pack(chunked)
+    for sides, size in ((None, (1, 1)), ((64, 64), (65, 70))):
+        tiled = dataclasses.replace(chunked, sides=sides, width=size[0], height=size[1])
+        tiled.tiles = chunked.tiles * len(tiled.places)
+        tiled.alpha = [zlib.compress(bytes(4 * i)) for i in range(len(tiled.places))]
+        tiled.transposed, tiled.gray = sides is not None, True
+        seeds[f"alpha-{len(tiled.places)}"] = container.pack(tiled)
     return seeds
 
 
 def main(folder: Path) -> None:
     (folder / "seeds").mkdir(parents=True, exist_ok=True)
-    model = small_model(load_file(GOLDEN / "model.safetensors"))
+    model = small_model(load_file(golden_model()))
     (folder / "model.bin").write_bytes(model_bytes(model))
     for name, data in container_seeds().items():
         (folder / "seeds" / name).write_bytes(data)

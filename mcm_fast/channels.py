@@ -30,7 +30,8 @@ def split(image: Tensor) -> Picture:
 def gray_of(image: Tensor) -> Tensor:
     """uint8 (3, H, W) -> uint8 (1, H, W): (77 R + 150 G + 29 B + 128) >> 8."""
     red, green, blue = image.int()
-    return ((77 * red + 150 * green + 29 * blue + 128) >> 8).to(torch.uint8)[None]
+    gray: Tensor = (77 * red + 150 * green + 29 * blue + 128) >> 8
+    return gray.to(torch.uint8)[None]
 
 
 def smooth(colour: Tensor, hidden: Tensor) -> Tensor:

@@ -146,9 +146,9 @@ class Codec(Encoder, Decoder):
             attempt(lambda item: check_image(item, self.max_pixels), image)
             for image in check_many(images, "images")
         ]
-        images = settle(checked, on_error)
         wish = self._wish(effort, rendering, objective, None, None)
-        return settle(self._compress(images, aim, chunks, check_tiles(tiles), wish), on_error)
+        items = settle(checked, on_error)
+        return settle(self._compress(items, aim, chunks, check_tiles(tiles), wish), on_error)
 
     @undisturbed()
     def analysis(self, image: Tensor, quality: float = 50.0, tiles: int | None = None) -> Latents:

@@ -13,7 +13,7 @@ from .channels import gray_of
 from .coding_tiles import BLOCK, Tile
 from .container import Bytes, Header, Source, Stream
 from .errors import BitstreamError, Reason, caught
-from .exact.engine import Decoded, Parameters
+from .exact.engine import CodedItem, Decoded, Parameters
 from .latents import Latents, Painted
 from .limits import MAX_LATENTS
 from .loaded import LoadedModel
@@ -36,8 +36,9 @@ class Decoder(LoadedModel):
     ) -> Stream:
         """All of a stream that can be checked before its latents are decoded."""
         if not isinstance(stream, Stream):
-            options = {"wanted": wanted, "keep_damaged": keep_damaged}
-            stream = container.unpack(stream, self.max_pixels, **options)
+            stream = container.unpack(
+                stream, self.max_pixels, wanted=wanted, keep_damaged=keep_damaged
+            )
         if stream.model != self.integers.id:
             ids = f"a stream of model {stream.model.hex()}; this is model {self.integers.id.hex()}"
             raise BitstreamError(ids, Reason.UNKNOWN_MODEL)
@@ -50,10 +51,12 @@ class Decoder(LoadedModel):
 
     def _decode_tiles(self, streams: Sequence[Stream]) -> list[TilesOf]:
         """All tiles of all streams go to the engine at once."""
-        items, found = [], []
+        items: list[CodedItem] = []
+        found = []
         for stream in streams:
-            places, present = stream.places, [i for i, t in enumerate(stream.tiles) if t]
-            items += [(stream.tiles[i], *places[i].grid(), stream.quality) for i in present]
+            pairs = enumerate(zip(stream.tiles, stream.places, strict=True))
+            present = {i: (coded, tile) for i, (coded, tile) in pairs if coded is not None}
+            items += [(coded, *tile.grid(), stream.quality) for coded, tile in present.values()]
             found.append(present)
         results = iter(self.engine.decode(items))
         return [{i: next(results) for i in present} for present in found]
@@ -139,7 +142,7 @@ class Decoder(LoadedModel):
 
     def _empty_tiles(self, stream: Stream, damage: dict[int, BitstreamError]) -> TilesOf:
         channels, features = self._channels, self.integers.hyper_channels
-        empty = {}
+        empty: TilesOf = {}
         for i in damage:
             height, width = stream.places[i].grid()
             y = torch.zeros(channels[0], height, width, dtype=torch.int16)

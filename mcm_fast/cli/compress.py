@@ -47,7 +47,8 @@ class Compression:
         from .judgement import tell_poor
 
         data = read(source)
-        limits = {"accept_damaged": self.accept_damaged, "strip": self.strip}
+        limits: dict[str, Any] = {"accept_damaged": self.accept_damaged, "strip": self.strip}
+        limits["channels"] = "own"
         try:
             image, metadata = read_image(
                 io.BytesIO(data), self.background, self.max_pixels, **limits
@@ -81,7 +82,9 @@ def compress(
         int | None, typer.Option(help="Coding tiles' side in pixels; 0 for none.")
     ] = None,
     device: Device = "cpu",
-    background: Annotated[str | None, typer.Option(help="Colour behind transparency.")] = None,
+    background: Annotated[
+        str | None, typer.Option(help="A colour to lay transparency over, instead of keeping it.")
+    ] = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="Leave metadata out; colours become sRGB.")
     ] = False,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ..coding_tiles import Sides, Tile, are_sides, count, cut
 from ..errors import BitstreamError, caught
@@ -15,6 +16,7 @@ from .header import Header, check_length, read_header
 from .source import Bytes, Source, as_source
 from .tiles import entry_of, problems_of, read_payload, write_payload
 
+T = TypeVar("T")
 Wanted = Callable[[Header], Iterable[int]]  # a header -> the tiles to read
 
 
@@ -192,10 +194,11 @@ class _Reader:
         return unsealed(self.source.read(start, size + CHECKSUM_BYTES), what)
 
 
-def _whole(parts: list) -> list:
-    if any(part is None for part in parts):
+def _whole(parts: Sequence[T | None]) -> list[T]:
+    whole = [part for part in parts if part is not None]
+    if len(whole) < len(parts):
         raise ValueError("a stream of which only some tiles were read cannot be written")
-    return parts
+    return whole
 
 
 def _check_fields(stream: Stream) -> None:

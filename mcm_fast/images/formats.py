@@ -35,20 +35,24 @@ class Format:
     xmp: bool = False
     cicp: bool = False
     dpi: bool = False
+    alpha: bool = False
     loses: str = ""
     options: dict[str, Any] = field(default_factory=dict)
 
 
 WRITTEN = {
-    "PNG": Format(icc_profile=True, exif=True, xmp=True, cicp=True, dpi=True),
+    "PNG": Format(icc_profile=True, exif=True, xmp=True, cicp=True, dpi=True, alpha=True),
     "TIFF": Format(
         icc_profile=True,
         exif=True,
         xmp=True,
         dpi=True,
+        alpha=True,
         options={"compression": "tiff_adobe_deflate"},
     ),
-    "WEBP": Format(icc_profile=True, exif=True, xmp=True, options={"lossless": True}),
+    "WEBP": Format(
+        icc_profile=True, exif=True, xmp=True, alpha=True, options={"lossless": True, "exact": True}
+    ),
     "JPEG": Format(
         icc_profile=True,
         exif=True,
@@ -61,6 +65,7 @@ WRITTEN = {
         icc_profile=True,
         exif=True,
         xmp=True,
+        alpha=True,
         loses="AVIF is lossy here (quality 90, full chroma)",
         options={"quality": 90, "subsampling": "4:4:4"},
     ),
@@ -71,7 +76,7 @@ WRITTEN = {
     "PPM": Format(),
     "QOI": Format(),
     "SGI": Format(),
-    "TGA": Format(),
+    "TGA": Format(alpha=True),
 }
 
 

@@ -7,7 +7,7 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from .orientation import exif_of, orientation_of, upright
 from .pages import choose_page
 
 Source = str | os.PathLike[str] | IO[bytes]
+Channels = Literal["rgb", "own"]
 
 
 def read_image(
@@ -34,8 +35,9 @@ def read_image(
     *,
     accept_damaged: bool = False,
     strip: bool = False,
+    channels: Channels = "rgb",
 ) -> tuple[torch.Tensor, dict[str, bytes]]:
-    """The uint8 image (3, height, width) of a file, and its metadata.
+    """The uint8 image (C, height, width) of a file, and its metadata.
 
     Args:
         source: a path, or a binary file.
@@ -43,6 +45,8 @@ def read_image(
         max_pixels: larger images are refused before their pixels are looked at.
         accept_damaged: take what there is of a file of which a part is missing or broken.
         strip: leave the metadata out; the pixels are converted to sRGB instead.
+        channels: "rgb": C is 3, and transparency needs a background. "own": as the picture has
+            them, 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA).
 
     Returns: the image, and `icc_profile`, `exif` (from its TIFF header on, without orientation),
     `xmp` and `cicp`, as many of them as there are. docs/pictures.md tells what becomes of each
@@ -57,7 +61,7 @@ def read_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
-            return _read(data, colour, max_pixels, accept_damaged, strip)
+            return _read(data, colour, max_pixels, accept_damaged, strip, channels)
     except (ValueError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise anything over damaged files
@@ -70,6 +74,7 @@ def _read(
     max_pixels: int,
     accept_damaged: bool,
     strip: bool,
+    channels: Channels,
 ) -> tuple[torch.Tensor, dict[str, bytes]]:
     first = _open(data, 0)
     check_pixels(*first.size, max_pixels)
@@ -83,8 +88,18 @@ def _read(
     orientation = orientation_of(exif, loaded)
     metadata = {} if strip else metadata_of(loaded, exif)
     image, colours = to_rgb(depth.eight_bits(loaded, raw, open_again), coding, strip)
-    image = _flatten(upright(image, orientation), colour)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous(), colours | metadata
+    image = upright(image, orientation)
+    if channels == "rgb" or colour is not None:
+        image = _flatten(image, colour)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    if channels == "own" and not colours and _is_gray(pixels):
+        pixels = pixels[[0, *range(3, len(pixels))]]
+    return pixels.contiguous(), colours | metadata
+
+
+def _is_gray(pixels: torch.Tensor) -> bool:
+    red, green, blue = pixels[:3]
+    return torch.equal(red, green) and torch.equal(green, blue)
 
 
 def _open(data: bytes, page: int) -> Image.Image:

@@ -27,9 +27,10 @@ def write_image(
     format: str | None = None,
     like: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write a uint8 image (3, height, width) and its metadata to a file.
+    """Write a uint8 image (C, height, width) and its metadata to a file.
 
     Args:
+        image: C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA).
         metadata: as `read_image` returns it. What the format cannot hold is left out with a
             UserWarning, and so is told what it loses of the pixels.
         format: Pillow's name, or an extension; by default that of the file name.
@@ -38,14 +39,18 @@ def write_image(
     A file appears whole or not at all. Raises ValueError for a format that cannot be written or
     cannot hold the image, OSError from the disk.
     """
-    if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != 3:
-        raise ValueError(f"an image is uint8 (3,H,W), got {image.dtype} {tuple(image.shape)}")
+    if image.dtype != torch.uint8 or image.dim() != 3 or not 1 <= image.shape[0] <= 4:
+        raise ValueError(f"an image is uint8 (C,H,W), got {image.dtype} {tuple(image.shape)}")
     format = format_of(target) if format is None else writable(format)
-    pixels = Image.fromarray(image.permute(1, 2, 0).contiguous().cpu().numpy())
-    is_gray = bool((image[0] == image[1]).all() and (image[1] == image[2]).all())
+    colours = image[: -1 if len(image) in (2, 4) else None]
+    is_gray = bool((colours == colours[:1]).all())
     check_colours(target, is_gray)
+    if len(image) != len(colours) and not WRITTEN[format].alpha:
+        raise ValueError(f"{format} holds no transparency, and this picture is transparent")
     if is_gray and str(target).lower().endswith(".pgm"):
-        pixels = pixels.convert("L")
+        image = image[:1]
+    array = image.permute(1, 2, 0).contiguous().cpu().numpy()
+    pixels = Image.fromarray(array[..., 0] if len(image) == 1 else array)
     data = _encoded(pixels, format, dict(metadata or {}))
     if hasattr(target, "write"):
         target.write(data)

@@ -7,7 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..latents import BLOCK, Painted, grid
+from ..coding_tiles import BLOCK
+from ..latents import Painted, grid
 from ..network.blocks import pad_edges
 from ..network.config import Config
 from ..network.model import Network
