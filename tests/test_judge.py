@@ -6,10 +6,12 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -206,8 +208,8 @@ def test_ten_kills_of_the_server_lose_no_acknowledged_vote(study: Study) -> None
         process.stdout.close()
         acknowledged += [vote for votes in mine for vote in votes]
         assert len(acknowledged) > before + 5
-    votes = study.open_votes()
-    stored = {row[0] for row in votes._db.execute("SELECT id FROM votes WHERE undone IS NULL")}
+    with closing(sqlite3.connect(study.folder / "votes.sqlite")) as db:
+        stored = {row[0] for row in db.execute("SELECT id FROM votes WHERE undone IS NULL")}
     assert len(acknowledged) == len(set(acknowledged)) and set(acknowledged) <= stored
 
 

@@ -47,7 +47,7 @@ def write_html(
     (folder / "images").mkdir(parents=True, exist_ok=True)
     cards = []
     for number, path in enumerate(paths):
-        original, _ = read_image(path)
+        original, _ = read_image(path, strip=True)  # the pages have no profile: sRGB
         near = [paths[i].stem for i in (number - 1, (number + 1) % len(paths))]
         content = image_page(path.stem, original, coder(original, path.stem), *near)
         write_file(folder / "images" / f"{path.stem}.html", content.encode())

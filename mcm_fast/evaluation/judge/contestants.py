@@ -162,7 +162,7 @@ def _from_folder(contestant: Contestant, image: Tensor, stem: str) -> Picture:
     files = [p for p in contestant.folder.iterdir() if p.stem == stem and is_image_name(p)]
     if len(files) != 1:
         raise ValueError(f"{contestant.folder}: {len(files)} pictures of {stem}, one is wanted")
-    pixels, _ = read_image(files[0])
+    pixels, _ = read_image(files[0], strip=True)
     if pixels.shape != image.shape:
         sizes = " instead of ".join(f"{t.shape[2]}x{t.shape[1]}" for t in (pixels, image))
         raise ValueError(f"{files[0]}: {sizes}")

@@ -93,7 +93,7 @@ def _image(
     measure: Measure,
     step: Callable[[], None],
 ) -> Image:
-    pixels, _ = read_image(path)
+    pixels, _ = read_image(path, strip=True)  # in sRGB, as people will see them
     folder = Path("pictures") / path.stem
     (out / folder).mkdir(exist_ok=True)
     image = Image(path.stem, pixels.shape[2], pixels.shape[1], {}, {})

@@ -54,6 +54,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, study: Study, host: str = "127.0.0.1", port: int = 0):
         self.study, self.votes = study, study.open_votes()
+        self.closed = False
         self.numbers = {image.name: i for i, image in enumerate(study.images)}
         super().__init__((host, port), _Handler)
 
@@ -70,11 +71,12 @@ class Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
+        self.closed = True
         self.votes.close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that goes away in the middle is no event; anything else is told."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        """A browser that goes away, or asks while the server ends, is no event; all else is told."""
+        if not self.closed and not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
     def session(self, voter: str) -> dict[str, object]:
