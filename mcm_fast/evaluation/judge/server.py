@@ -75,7 +75,7 @@ class Server(ThreadingHTTPServer):
         self.votes.close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that goes away, or asks while the server ends, is no event; all else is told."""
+        """A browser that goes away, or asks while the server ends, is no event; others are."""
         if not self.closed and not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
