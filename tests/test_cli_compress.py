@@ -48,10 +48,25 @@ def test_strip(cli):
 
 def test_transparency_and_background(cli):
     picture("a.png", mode="RGBA", colour=(255, 0, 0, 0))
-    refused(cli("compress", "a.png", "a.mcm"), "a.png: the image is transparent")
     refused(cli("compress", "a.png", "a.mcm", "--background", "mauvish"), "mauvish")
     assert cli("compress", "a.png", "a.mcm", "--background", "blue")[0] == 0
     assert fake_decompress(open("a.mcm", "rb").read())[:, 0, 0].tolist() == [0, 0, 255]
+
+
+def test_transparency_and_gray_travel(cli, codec, monkeypatch):
+    monkeypatch.setattr(mcm_fast, "load", lambda *_, **__: codec)
+    monkeypatch.setattr(mcm_fast, "decompress", lambda stream, **_: codec.decompress(stream))
+    image = photograph(40, 64).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    for mode, name in {"RGBA": "a", "LA": "b", "L": "c"}.items():
+        image.convert(mode).save(f"{name}.png")
+        assert cli("compress", f"{name}.png", f"{name}.mcm")[0] == 0
+        assert cli("decompress", f"{name}.mcm", f"{name}.back.png")[0] == 0
+        with Image.open(f"{name}.back.png") as back:
+            assert back.mode == mode
+            if mode != "L":
+                assert back.getchannel("A").tobytes() == image.getchannel("A").tobytes()
+    refused(cli("decompress", "a.mcm", "a.jpg"), "a.mcm: JPEG holds no transparency")
 
 
 def test_a_damaged_file_is_refused_or_accepted(cli):

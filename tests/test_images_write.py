@@ -136,7 +136,7 @@ def test_write_image_refuses(tmp_path):
     with pytest.raises(ValueError, match="uint8"):
         write_image(torch.zeros(3, 4, 4), tmp_path / "a.png")
     with pytest.raises(ValueError, match="uint8"):
-        write_image(torch.zeros(1, 4, 4, dtype=torch.uint8), tmp_path / "a.png")
+        write_image(torch.zeros(5, 4, 4, dtype=torch.uint8), tmp_path / "a.png")
     for name in "a.mcm", "a":
         with pytest.raises(ValueError, match="no image format"):
             write_image(IMAGE, tmp_path / name)
@@ -164,3 +164,21 @@ def test_profile_and_exif_come_back(tmp_path):
         again, metadata_again = read_image(tmp_path / f"a.{suffix}")
         assert torch.equal(again, image) and metadata_again["icc_profile"] == SRGB
         assert loaded_exif(metadata_again["exif"])[ARTIST] == "Ada"
+
+
+@pytest.mark.filterwarnings("ignore:AVIF is", "ignore:JPEG is")
+@pytest.mark.parametrize("format", SUFFIXES)
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_gray_and_alpha_come_back_or_are_refused(tmp_path, format, channels):
+    alpha = IMAGE[:1].flip(1)
+    image = {1: IMAGE[:1], 2: torch.cat([IMAGE[:1], alpha]), 4: torch.cat([IMAGE, alpha])}[channels]
+    path = tmp_path / f"image.{SUFFIXES[format]}"
+    if channels != 1 and not WRITTEN[format].alpha:
+        with pytest.raises(ValueError, match="holds no transparency"):
+            write_image(image, path)
+        return
+    write_image(image, path)
+    again = read_image(path, channels="own")[0]
+    assert again.shape == image.shape or (format == "AVIF" and channels == 2)
+    if not WRITTEN[format].loses:
+        assert torch.equal(again, image)

@@ -24,8 +24,8 @@ def tell_poor(codec: Codec, image: Tensor, stream: bytes, source_bytes: int) -> 
     """Note a picture below 30 dB at quality 50 or more, or larger than its source.
 
     Args:
-        image: (3, H, W) uint8, what was compressed. Of a large one pieces are compressed and
-            decoded once more.
+        image: (C, H, W) uint8, what was compressed. Of a large one pieces are compressed and
+            decoded once more. What alpha hides does not count.
         stream: what it became.
         source_bytes: the size of the file that it came from.
     """
@@ -51,7 +51,7 @@ def _psnr(codec: Codec, image: Tensor, stream: bytes, quality: float) -> float:
 
 
 def _pieces(image: Tensor) -> list[Tensor]:
-    """Pieces (3, 256, 256 or less) along the picture's diagonals."""
+    """Pieces (C, 256, 256 or less) along the picture's diagonals."""
     height, width = image.shape[1:]
     tall, wide = min(_PIECE, height), min(_PIECE, width)
     pieces = []
@@ -63,4 +63,8 @@ def _pieces(image: Tensor) -> list[Tensor]:
 
 
 def _squared_error(decoded: Tensor, image: Tensor) -> float:
-    return float((decoded.cpu().double() - image.cpu().double()).square().mean())
+    error = (decoded.cpu().double() - image.cpu().double()).square()
+    if len(image) in (2, 4):
+        seen = (image[-1:].cpu() > 0).expand_as(error[:-1])
+        return float(error[:-1][seen].mean()) if bool(seen.any()) else 0.0
+    return float(error.mean())

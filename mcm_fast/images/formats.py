@@ -51,7 +51,11 @@ WRITTEN = {
         options={"compression": "tiff_adobe_deflate"},
     ),
     "WEBP": Format(
-        icc_profile=True, exif=True, xmp=True, alpha=True, options={"lossless": True, "exact": True}
+        icc_profile=True,
+        exif=True,
+        xmp=True,
+        alpha=True,
+        options={"lossless": True, "exact": True},
     ),
     "JPEG": Format(
         icc_profile=True,
@@ -71,11 +75,11 @@ WRITTEN = {
     ),
     "BMP": Format(dpi=True),
     "DIB": Format(dpi=True),
-    "JPEG2000": Format(options={"irreversible": False, "mct": 1}),
+    "JPEG2000": Format(alpha=True, options={"irreversible": False, "mct": 1}),
     "PCX": Format(dpi=True),
     "PPM": Format(),
-    "QOI": Format(),
-    "SGI": Format(),
+    "QOI": Format(alpha=True),
+    "SGI": Format(alpha=True),
     "TGA": Format(alpha=True),
 }
 

@@ -18,6 +18,8 @@ from .notes import note, reason
 # What one APP1 segment of a JPEG holds beside its length and name; Pillow writes no second.
 _JPEG_LIMITS = {"exif": 65533 - len(EXIF_PREFIX), "xmp": 65533 - 29}
 _TIFF_XMP = 700
+_MODES = "L", "LA", "RGB", "RGBA"
+_HOLD_GRAY = {"PNG", "TIFF", "JPEG", "JPEG2000", "PPM", "TGA", "SGI"}
 
 
 def write_image(
@@ -27,10 +29,10 @@ def write_image(
     format: str | None = None,
     like: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write a uint8 image (C, height, width) and its metadata to a file.
+    """Write a uint8 image (channels, height, width) and its metadata to a file.
 
     Args:
-        image: C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA).
+        image: of 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 channels (RGB and alpha).
         metadata: as `read_image` returns it. What the format cannot hold is left out with a
             UserWarning, and so is told what it loses of the pixels.
         format: Pillow's name, or an extension; by default that of the file name.
@@ -40,22 +42,31 @@ def write_image(
     cannot hold the image, OSError from the disk.
     """
     if image.dtype != torch.uint8 or image.dim() != 3 or not 1 <= image.shape[0] <= 4:
-        raise ValueError(f"an image is uint8 (C,H,W), got {image.dtype} {tuple(image.shape)}")
+        kind = f"{image.dtype} {tuple(image.shape)}"
+        raise ValueError(f"an image is uint8 (C,H,W) of 1 to 4 channels, not {kind}")
     format = format_of(target) if format is None else writable(format)
-    colours = image[: -1 if len(image) in (2, 4) else None]
-    is_gray = bool((colours == colours[:1]).all())
+    is_gray = len(image) < 3 or bool((image[1:3] == image[0]).all())
     check_colours(target, is_gray)
-    if len(image) != len(colours) and not WRITTEN[format].alpha:
-        raise ValueError(f"{format} holds no transparency, and this picture is transparent")
+    pixels = _pixels(image, format)
     if is_gray and str(target).lower().endswith(".pgm"):
-        image = image[:1]
-    array = image.permute(1, 2, 0).contiguous().cpu().numpy()
-    pixels = Image.fromarray(array[..., 0] if len(image) == 1 else array)
+        pixels = pixels.convert("L")
     data = _encoded(pixels, format, dict(metadata or {}))
     if hasattr(target, "write"):
         target.write(data)
     else:
         write_file(target, data, like)
+
+
+def _pixels(image: torch.Tensor, format: str) -> Image.Image:
+    """As Pillow takes them, in a mode that the format's encoder has."""
+    if len(image) in (2, 4) and not WRITTEN[format].alpha:
+        raise ValueError(f"{format} holds no transparency: PNG, WebP and TIFF do")
+    mode = _MODES[len(image) - 1]
+    channels = image.permute(1, 2, 0).contiguous().cpu().numpy()
+    pixels = Image.frombytes(mode, (image.shape[2], image.shape[1]), channels.tobytes())
+    if mode == "LA" and format != "PNG":
+        return pixels.convert("RGBA")
+    return pixels.convert("RGB") if mode == "L" and format not in _HOLD_GRAY else pixels
 
 
 def _encoded(pixels: Image.Image, format: str, metadata: dict[str, bytes]) -> memoryview:
