@@ -70,7 +70,9 @@ class Decoder(LoadedModel):
 
     def _latents(self, stream: Stream, decoded: TilesOf) -> Latents:
         whole = Tile(0, 0, *stream.coded_size)
-        y, z, parameters = tiled.join(_good(decoded), stream.places, whole)
+        good = _good(decoded)
+        y, z = tiled.join(good, stream.places, whole)
+        parameters = good[0][2] if stream.sides is None else None
         header = stream.width, stream.height, stream.quality, stream.transposed
         return Latents(y, z, *header, parameters, stream.gray, stream.sides)
 
@@ -100,12 +102,8 @@ class Decoder(LoadedModel):
 
     def _region(self, stream: Stream, decoded: TilesOf, box: Tile, synthesis: Synthesis) -> Tensor:
         """A box of the image of a stream, of which the tiles that it sees were decoded."""
-        window, places = self._window(stream, box), stream.places
-        decoded = {i: each for i, each in decoded.items() if places[i].meets(window)}
-        tiles = [places[i] for i in decoded]
-        good = _good(decoded)
-        y = tiled.join_planes([each[0] for each in good], tiles, window)
-        parameters = tiled.join_parameters([each[2] for each in good], tiles, window)
+        window = self._window(stream, box)
+        y, parameters = self._painted(stream, decoded, window)
         seen = window.turned(stream.transposed)
         size = seen.right - seen.left, seen.bottom - seen.top
         painted = Painted(y, parameters, *size, stream.transposed)
@@ -115,10 +113,26 @@ class Decoder(LoadedModel):
         image = image if seen == box else image.clone()  # lets go of what lies around it
         return gray_of(image) if stream.gray else image
 
+    def _painted(self, stream: Stream, decoded: TilesOf, window: Tile) -> tuple[Tensor, Parameters]:
+        """y of a window, and what the entropy model of the whole image says of it."""
+        seen, places = self._seen(stream, window), stream.places
+        decoded = {i: each for i, each in decoded.items() if places[i].meets(seen)}
+        good, tiles = _good(decoded), [places[i] for i in decoded]
+        if stream.sides is None:
+            y, _, parameters = good[0]
+        else:
+            y, z = tiled.join(good, tiles, seen)
+            parameters, tiles = self.engine.parameters(y, z, stream.quality), [seen]
+        y = tiled.join_planes([y], tiles, window)
+        return y, tiled.join_parameters([parameters], tiles, window)
+
+    def _seen(self, header: Header | Stream, window: Tile) -> Tile:
+        return tiled.seen_by_entropy_model(window, *header.coded_size)
+
     def _needed(self, header: Header, box: Tile) -> list[int]:
         """The tiles that a box of the image sees."""
-        window = self._window(header, box)
-        return [i for i, tile in enumerate(header.tiles) if tile.meets(window)]
+        seen = self._seen(header, self._window(header, box))
+        return [i for i, tile in enumerate(header.tiles) if tile.meets(seen)]
 
     def _whole(self, stream: Stream, decoded: TilesOf, synthesis: Synthesis, blank: bool) -> Tensor:
         box = Tile(0, 0, stream.width, stream.height)

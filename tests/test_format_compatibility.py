@@ -32,7 +32,7 @@ def decoded(engine, data: bytes) -> tuple[container.Stream, Latents]:
     stream = container.unpack(data)
     pairs = zip(stream.tiles, stream.places, strict=True)
     results = engine.decode([(coded, *tile.grid(), stream.quality) for coded, tile in pairs])
-    y, z, _ = tiled.join(results, stream.places, Tile(0, 0, *stream.coded_size))
+    y, z = tiled.join(results, stream.places, Tile(0, 0, *stream.coded_size))
     header = stream.width, stream.height, stream.quality, stream.transposed
     return stream, Latents(y, z, *header, gray=stream.gray, sides=stream.sides)
 
