@@ -39,9 +39,10 @@ bench: $(VENV)/.peers
 gpu-check:
 	$(PYTHON) benchmarks/gpu/check.py $(GPU_CHECK)
 
-style: $(VENV)/.style
+style: $(VENV)/.style $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CSRC) $(OUTSIDE)
 
 format: $(VENV)/.style

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ from .loaded import LoadedModel
 from .many import attempt, together
 from .rate import Aim, Search
 from .transforms import run as transforms
+
+if TYPE_CHECKING:
+    from .codec import Codec
 
 
 class Wish(NamedTuple):
@@ -103,7 +106,7 @@ class Encoder(LoadedModel):
         features = self._features(picture.colour)
         latents = self._quantize(*features, quality_steps, picture.gray, tiles)
         if wish is not None:
-            latents = improve(self, picture.colour, latents, **wish._asdict())
+            latents = improve(cast("Codec", self), picture.colour, latents, **wish._asdict())
         return Carried(latents, picture.alpha)
 
     def _wish(
@@ -133,7 +136,9 @@ class Encoder(LoadedModel):
         def size(latents: Latents) -> int:
             return stream_of(latents).header.total
 
-        return improve_to(self, picture.colour, target, plain, size=size, **wish._asdict())
+        return improve_to(
+            cast("Codec", self), picture.colour, target, plain, size=size, **wish._asdict()
+        )
 
     def _features(self, image: Tensor) -> tuple[Tensor, int, int, bool]:
         """The analysis transform of one image before its gain unit, and the image's header.
