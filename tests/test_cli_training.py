@@ -53,4 +53,4 @@ def test_the_shipped_model(small, tmp_path, capsys):
     damaged = bytearray(open(stream, "rb").read())
     damaged[20] ^= 1
     open(stream, "wb").write(damaged)
-    refused((main(["decompress", stream, target, "--force"]), *capsys.readouterr()), "truncated")
+    refused((main(["decompress", stream, target, "--force"]), *capsys.readouterr()), "damaged")
