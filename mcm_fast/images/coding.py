@@ -5,7 +5,7 @@ Code points after ITU-T H.273 (2021), tables 2 and 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -37,7 +37,7 @@ _ALPHA, _BETA = 1.09929682680944, 0.018053968510807  # of BT.709 and BT.2020
 _BT709_CURVE = 1 / 0.45, 1 / _ALPHA, (_ALPHA - 1) / _ALPHA, 1 / 4.5, 4.5 * _BETA
 # From a value to light, as `matrix_profile` takes it. PQ, HLG and the logarithms are not here: an
 # ICC profile of a plain display cannot say them.
-_CURVES: dict[int, Sequence[float]] = {
+_CURVES: Mapping[int, Sequence[float]] = {
     2: _SRGB,
     4: (2.2,),
     5: (2.8,),
@@ -82,7 +82,7 @@ def coding_of(image: Image.Image, data: bytes) -> Coding | None:
         return next(map(_of_png, _contents(data, b"cICP")), None)
     if image.format == "AVIF":
         colours = box_at(data, b"meta", b"iprp", b"ipco", b"colr")
-        return next((_of_nclx(bytes(box)) for box in colours if box[:4] == b"nclx"), None)
+        return next((_of_nclx(bytes(box)) for box in colours if bytes(box[:4]) == b"nclx"), None)
     nclx = image.info.get("nclx_profile")
     if nclx:  # as pillow-heif tells it
         return Coding(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
@@ -94,8 +94,10 @@ def gamma_profile(image: Image.Image) -> bytes | None:
     gamma, chromaticity = image.info.get("gamma"), image.info.get("chromaticity")
     if "srgb" in image.info or image.format != "PNG" or (gamma is None and chromaticity is None):
         return None
-    points = list(zip((chromaticity or ())[::2], (chromaticity or ())[1::2], strict=True))
-    white, primaries = (points[0], tuple(points[1:])) if points else (_D65, _BT709[0])
+    primaries, white = _BT709
+    if chromaticity is not None:
+        white, *points = zip(chromaticity[::2], chromaticity[1::2], strict=True)
+        primaries = points[0], points[1], points[2]
     is_srgb_space = _near(primaries, white)
     if is_srgb_space and (gamma is None or abs(gamma - 1 / 2.2) < _GAMMA_TOLERANCE):
         return None
@@ -128,4 +130,4 @@ def _of_nclx(content: bytes) -> Coding | None:
     """The decoder has undone matrix and range: the pixels are full-range RGB."""
     if len(content) < 11:
         return None
-    return Coding(*(int.from_bytes(content[start : start + 2], "big") for start in (4, 6)))
+    return Coding(int.from_bytes(content[4:6], "big"), int.from_bytes(content[6:8], "big"))

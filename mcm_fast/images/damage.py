@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import simplejpeg
 from PIL import Image, ImageFile
@@ -21,8 +22,10 @@ _LOST = "Corrupt JPEG data", "Premature end of JPEG"
 _PADDING = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7: first column, first row, column step, row step of each pass.
-_PASSES = (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)
-_PASSES += ((0, 1, 1, 2),)
+_PASSES = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
 
 
 class DamagedImage(ValueError):
@@ -102,7 +105,7 @@ def _png_damage(data: bytes) -> str:
     return ""
 
 
-def _inflated(inflater, content: memoryview, wanted: int) -> Iterator[int]:
+def _inflated(inflater: Any, content: memoryview, wanted: int) -> Iterator[int]:
     """Lengths of the pieces that come out; stops where more than `wanted` bytes have."""
     left: bytes | memoryview = content
     while len(left) and wanted >= 0:

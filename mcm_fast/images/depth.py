@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from .notes import note
 
@@ -18,7 +18,8 @@ _SHORT_GRAY = {"L;2": 85, "L;4": 17}
 
 def raw_mode(image: Image.Image) -> str:
     """How an image that is not loaded yet lies in its file, in Pillow's words; "" if untold."""
-    arguments = image.tile[0].args if getattr(image, "tile", None) else ""
+    tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
+    arguments = tiles[0].args if tiles else ""
     mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return mode if isinstance(mode, str) else ""
 
@@ -75,6 +76,7 @@ def _deep(image: Image.Image, raw: str, open_again: Callable[[], Image.Image]) -
 
 def _decoded(image: Image.Image, raw: str) -> Image.Image:
     """The image decoded as if it lay in its file as `raw` says."""
+    assert isinstance(image, ImageFile.ImageFile)
     image.tile = [tile._replace(args=_renamed(tile.args, raw)) for tile in image.tile]
     image.load()
     return image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -90,7 +91,7 @@ def _written(exif: Image.Exif, tag: int) -> object | None:
     return alone[tag]
 
 
-def _good_part(exif: Image.Exif, block: int) -> tuple[dict, list[str]]:
+def _good_part(exif: Image.Exif, block: int) -> tuple[dict[int, Any], list[str]]:
     """What can be written of the Exif or GPS block, and the names of the rest."""
     names = ExifTags.GPSTAGS if block == ExifTags.IFD.GPSInfo else ExifTags.TAGS
     try:

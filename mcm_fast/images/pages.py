@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from .boxes import box_at
 from .notes import note
@@ -33,6 +33,7 @@ def choose_page(image: Image.Image, data: bytes) -> int:
 
 def _full_page(image: Image.Image, frames: int) -> int:
     """The one TIFF page that is not marked as a reduced one."""
+    assert isinstance(image, TiffImagePlugin.TiffImageFile)
     full = []
     for index in range(frames):
         image.seek(index)
