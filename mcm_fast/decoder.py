@@ -78,8 +78,8 @@ class Decoder(LoadedModel):
 
     def _paint(self, latents: Latents, synthesis: Synthesis) -> Tensor:
         parameters = tiled.parameters(self.engine, latents)
-        size = latents.width, latents.height, latents.transposed
-        painted = Painted(latents.y, parameters, *size)
+        whole = Tile(0, 0, *latents.coded_size)
+        painted = Painted(latents.y, parameters, whole, latents.transposed)
         image = self._synthesis(painted, latents.quality_steps, synthesis)
         return gray_of(image) if latents.gray else image
 
@@ -104,13 +104,10 @@ class Decoder(LoadedModel):
         """A box of the image of a stream, of which the tiles that it sees were decoded."""
         window = self._window(stream, box)
         y, parameters = self._painted(stream, decoded, window)
-        seen = window.turned(stream.transposed)
-        size = seen.right - seen.left, seen.bottom - seen.top
-        painted = Painted(y, parameters, *size, stream.transposed)
+        left, top, right, bottom = box.turned(stream.transposed)
+        part = Tile(left - window.left, top - window.top, right - window.left, bottom - window.top)
+        painted = Painted(y, parameters, part, stream.transposed)
         image = self._synthesis(painted, stream.quality, synthesis)
-        image = image[:, box.top - seen.top :, box.left - seen.left :]
-        image = image[:, : box.bottom - box.top, : box.right - box.left]
-        image = image if seen == box else image.clone()  # lets go of what lies around it
         return gray_of(image) if stream.gray else image
 
     def _painted(self, stream: Stream, decoded: TilesOf, window: Tile) -> tuple[Tensor, Parameters]:

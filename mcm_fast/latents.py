@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .coding_tiles import BLOCK, Sides
+from .coding_tiles import BLOCK, Sides, Tile
 from .exact.engine import Parameters
 from .limits import QUALITY_STEPS
 
@@ -68,12 +68,11 @@ class Latents:
 
 
 class Painted(NamedTuple):
-    """An image's latents, or those of a rectangle of it, as a synthesis paints them."""
+    """An image's latents, or those around a box of it, as a synthesis paints them."""
 
     y: Tensor  # int16 [M, h, w]
     parameters: Parameters
-    width: int  # in pixels, as the user sees it
-    height: int
+    box: Tile  # to paint, in coded orientation; pixels of y begin at 0, 0
     transposed: bool
 
 

@@ -217,8 +217,10 @@ def test_target_out_of_reach(codec):
 def test_length_against_the_ideal(codec):
     for quality in range(0, 101, 20):
         latents = codec.analysis(noise(200, 300), quality)
-        length, ideal = 8 * len(codec.encode(latents)), codec.ideal_bits(latents)
-        assert ideal <= length <= 1.005 * ideal + 8 * 96
+        stream, ideal = codec.encode(latents), codec.ideal_bits(latents)
+        facts = mcm_fast.info(stream)
+        lanes = 3 * facts["lanes"] * facts["groups"]  # bytes: a state of 32 bits holds about one
+        assert ideal <= 8 * len(stream) <= 1.005 * ideal + 8 * (96 + lanes)
 
 
 def test_renderings(codec, tmp_path):

@@ -151,3 +151,25 @@ def test_the_road_in_tiles(codec):
     assert changed < 1e-3  # a latent between two integers may be rounded the other way
     difference = tiled.decompress(stream).int() - codec.decompress(stream).int()
     assert difference.abs().max() <= 1
+
+
+@pytest.mark.parametrize("preset", CONFIGS)
+def test_margins_are_what_stages_see(preset):
+    """Of a box, painted with no more than the margins of each stage: as in the whole image."""
+    if preset == "base":
+        pytest.skip("the paper's scale is slow on a CPU")
+    codec = Codec.untrained(preset, seed=0)
+    spread(codec.network.synthesis)
+    stream = codec.compress(noise(420, 1100), 30, tiles=256)
+    whole = codec.decompress(stream).int()
+    for left, top, right, bottom in ((430, 130, 600, 301), (0, 400, 31, 420), (1000, 0, 1100, 90)):
+        part = codec.decompress(stream, box=(left, top, right, bottom)).int()
+        assert (part - whole[:, top:bottom, left:right]).abs().max() <= 1
+
+
+def test_margins_that_are_too_narrow_would_show(codec, monkeypatch):
+    stream = codec.compress(noise(420, 1100), 30)
+    whole = codec.decompress(stream).int()[:, 130:301, 430:600]
+    monkeypatch.setattr(transforms, "synthesis_margins", lambda config: [0] * len(config.stages))
+    part = codec.decompress(stream, box=(430, 130, 600, 301)).int()
+    assert (part - whole).abs().max() > 1

@@ -146,7 +146,7 @@ def test_encode_a_batch(escapes):
 
 
 @pytest.mark.parametrize(
-    ("size", "states"), [((40, 60), 32), ((60, 90), 64), ((150, 200), 256), ((460, 400), 1024)]
+    ("size", "states"), [((25, 40), 32), ((40, 60), 64), ((150, 200), 512), ((460, 400), 1024)]
 )
 def test_encode_chooses_the_lanes(size, states):
     """All escapes, 4 bytes and more a latent; with base 0, as the CPU's coder alone has it."""

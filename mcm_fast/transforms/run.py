@@ -7,13 +7,20 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..coding_tiles import BLOCK
+from ..coding_tiles import BLOCK, Tile
 from ..latents import Painted, grid
 from ..network.blocks import pad_edges
 from ..network.config import Config
 from ..network.model import Network
 from ..network.transforms import Down, Synthesis, Through, Up, at_once
-from .tiles import Span, analysis_reach, cover, stage_reach, synthesis_reach
+from .tiles import (
+    Span,
+    analysis_reach,
+    cover,
+    stage_reach,
+    synthesis_margins,
+    synthesis_reach,
+)
 from .weights import LAYOUT
 
 # Samples of a stage that are computed at once on a CPU. What is larger, malloc takes from the
@@ -54,28 +61,60 @@ def synthesis(
     level: Tensor,
     tile_pixels: int,
 ) -> Tensor:
-    """Latents and what the entropy model says of them -> image, uint8 (3, H, W), on `level`'s
-    device."""
-    image = torch.empty(3, painted.height, painted.width, dtype=torch.uint8, device=level.device)
+    """Latents and what the entropy model says of them -> a box of the image, uint8 (3, H, W), on
+    `level`'s device."""
+    left, top, right, bottom = painted.box.turned(painted.transposed)
+    size = bottom - top, right - left
+    image = torch.empty(3, *size, dtype=torch.uint8, device=level.device)
     canvas = image.transpose(1, 2) if painted.transposed else image
     parameters = painted.parameters
     tensors = painted.y, parameters.mu, parameters.indexes, parameters.hyper
     reach = synthesis_reach(network.config)
-    in_pieces = partial(rendering, through=_through(network.config, level.device))
-    for rows, columns in cover(*painted.y.shape[1:], tile_pixels // BLOCK**2, reach):
+    in_pieces = _through(network.config, level.device)
+    spans = cover(*painted.y.shape[1:], tile_pixels // BLOCK**2, reach, painted.box.latents())
+    for rows, columns in spans:
         parts = (t[None, :, rows.seen(), columns.seen()] for t in tensors)
         floats = (t.to(level.device, torch.float32, memory_format=LAYOUT) for t in parts)
         y, mu, index, hyper = floats
-        pixels = network.render(y, mu / 16, index, hyper / 16, level, in_pieces)[0]
-        _place(pixels[:, rows.inner(BLOCK), columns.inner(BLOCK)], canvas, rows, columns)
+        narrowing = Narrowing(in_pieces, network.config, rows, columns)
+        run = partial(rendering, through=narrowing)
+        pixels = network.render(y, mu / 16, index, hyper / 16, level, run)[0]
+        _place(narrowing.inner(pixels), canvas, rows, columns, painted.box)
     return image
 
 
-def _place(pixels: Tensor, canvas: Tensor, rows: Span, columns: Span) -> None:
-    """What a tile answers for, rounded to levels. Its last block may reach beyond the image."""
-    target = canvas[:, rows.kept(BLOCK), columns.kept(BLOCK)]
-    pixels = pixels[:, : target.shape[1], : target.shape[2]]
-    target.copy_(pixels.float().mul_(255).round_().clamp_(0, 255))
+def _place(pixels: Tensor, canvas: Tensor, rows: Span, columns: Span, box: Tile) -> None:
+    """What a tile answers for of the box, rounded to levels: whole blocks reach beyond it."""
+    top, left = rows.first * BLOCK - box.top, columns.first * BLOCK - box.left
+    pixels = pixels[:, max(0, -top) :, max(0, -left) :]
+    target = canvas[:, max(0, top) :, max(0, left) :]
+    height, width = (min(a, b) for a, b in zip(pixels.shape[1:], target.shape[1:], strict=True))
+    pixels = pixels[:, :height, :width]
+    target[:, :height, :width].copy_(pixels.float().mul_(255).round_().clamp_(0, 255))
+
+
+class Narrowing:
+    """Runs the stages of a synthesis, of which a part is kept: before each it lets go of what the
+    later ones do not see. Most work is done at the end, where they see little."""
+
+    def __init__(self, through: Through, config: Config, rows: Span, columns: Span) -> None:
+        self.through = through
+        self.margins = [rows.first - rows.start, rows.end - rows.last]
+        self.margins += [columns.first - columns.start, columns.end - columns.last]
+        self.needs = iter(synthesis_margins(config))
+
+    def __call__(self, stage: Down | Up, x: Tensor) -> Tensor:
+        need = next(self.needs)
+        kept = [min(margin, need) for margin in self.margins]
+        top, bottom, left, right = (a - b for a, b in zip(self.margins, kept, strict=True))
+        x = x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
+        self.margins = [margin * stage.factor for margin in kept]
+        return self.through(stage, x)
+
+    def inner(self, x: Tensor) -> Tensor:
+        """The part that is kept of what came out, (..., H, W)."""
+        top, bottom, left, right = self.margins
+        return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
 
 
 def _through(config: Config, device: torch.device) -> Through:

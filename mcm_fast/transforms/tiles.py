@@ -38,15 +38,19 @@ class Span(NamedTuple):
         return slice((self.first - self.start) * scale, (self.last - self.start) * scale)
 
 
-def cover(height: int, width: int, area: int, reach: int) -> list[tuple[Span, Span]]:
+def cover(
+    height: int, width: int, area: int, reach: int, wanted: tuple[slice, slice] | None = None
+) -> list[tuple[Span, Span]]:
     """Rows and columns of tiles that answer for all of height x width latents, row by row.
 
     Args:
         area: latents that a tile sees, about. An image of no more is one tile.
         reach: how far a pair of outputs sees, in latents.
+        wanted: rows and columns that a single tile need answer for, if not for all.
     """
     if height * width <= area:
-        return [(Span(0, height, 0, height), Span(0, width, 0, width))]
+        rows, columns = wanted or (slice(0, height), slice(0, width))
+        return [(_span(rows, height), _span(columns, width))]
     side = max(math.isqrt(area), 4 * reach)  # at least as much to keep as to see beyond
     rows = min(height, side)
     columns = min(width, max(side, area // rows))
@@ -72,6 +76,11 @@ def _spans(length: int, seen: int, reach: int) -> list[Span]:
     ]
 
 
+def _span(wanted: slice, length: int) -> Span:
+    """All latents, of which those that are wanted are answered for, in pairs."""
+    return Span(0, length, wanted.start // 2 * 2, min(length, _even(wanted.stop)))
+
+
 def _even(n: int) -> int:
     return n + n % 2
 
@@ -92,6 +101,15 @@ def synthesis_reach(config: Config) -> int:
         inner = first // stage.factor, last // stage.factor
         first, last = _seen(*inner, CONV, stage.blocks * _block(config))
     return max(-first, last - 1) + CONV + 5 * _block(config)
+
+
+def synthesis_margins(config: Config) -> list[int]:
+    """What each stage of the synthesis must see beyond the part that is kept, in its samples."""
+    margins, beyond = [], 0
+    for stage in config.stages:  # the synthesis runs them last to first
+        beyond = _even(-(-beyond // stage.factor)) + _even(stage_reach(stage.blocks, config, False))
+        margins.append(beyond)
+    return margins[::-1]
 
 
 def stage_reach(blocks: int, config: Config, down: bool) -> int:
