@@ -3,11 +3,12 @@
 In place of a latent v = floor(v) + r the decoder sees a random mixture of the two whole numbers
 beside it, which becomes rounding as the temperature t falls:
 
-    v~ = floor(v) + sigmoid(((atanh(r) - atanh(1 - r)) / t + noise) / t)     noise: logistic
+    v~ = floor(v) + sigmoid(((atanh(r) - atanh(1 - r)) / t + noise / 2) / t)     noise: logistic
 
-The steps are Adam's (Kingma and Ba, 2015), except that a latent's second moment is at least twice
-its channel's mean. Where a latent's slopes are small beside its channel's, as at a zero that ought
-to stay one, Adam would blow them up to whole steps, and few steps would make an image worse.
+Half the noise of the paper gains more, and no noise much less (docs/effort.md). The steps are Adam's
+(Kingma and Ba, 2015), except that a latent's second moment is at least twice its channel's mean.
+Where a latent's slopes are small beside its channel's, as at a zero that ought to stay one, Adam
+would blow them up to whole steps, and few steps would make an image worse.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .goal import Goal
 from .surrogate import Surrogate
 
 _EDGE = 1e-4  # how near to 0 and 1 a remainder is taken: atanh has poles there
+_NOISE = 0.5
 _MEMORY = 0.8, 0.999  # of Adam's moments
 _FLOOR = 2.0  # of the second moment, in means of its channel
 _NO_SLOPE = 1e-6  # bits: the squares of much smaller slopes are zero in floating point
@@ -34,8 +36,8 @@ def soften(v: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     r = (v - floor).clamp(_EDGE, 1 - _EDGE)
     shape = v.shape[0], *v.shape[2:], v.shape[1]
     uniform = torch.rand(shape, generator=generator, device=v.device, dtype=v.dtype)
-    # The difference of two Gumbel variables, in v's memory format.
-    noise = torch.logit(uniform, eps=1e-6).permute(0, 3, 1, 2)
+    # Half the difference of two Gumbel variables, in v's memory format.
+    noise = _NOISE * torch.logit(uniform, eps=1e-6).permute(0, 3, 1, 2)
     odds = (torch.atanh(r) - torch.atanh(1 - r)) / temperature
     return floor + torch.sigmoid((odds + noise) / temperature)
 
