@@ -29,8 +29,8 @@ def coded(integers, transposed: bool):
     y, z = (
         (3 * torch.randn(shape, generator=generator)).round().to(torch.int16)
         for shape in (
-            (integers.latent, *size),
-            (integers.hyper_latent, *(-(-n // 4) for n in size)),
+            (integers.y_channels, *size),
+            (integers.z_channels, *(-(-n // 4) for n in size)),
         )
     )
     [(found, parameters)] = make_engine(integers, None, torch.device("cpu")).encode(

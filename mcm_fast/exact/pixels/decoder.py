@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from typing import NamedTuple
 
 import numpy as np
 
 from ..extension import extension
+from ..identity import MODEL, identity
 from .cpu import CpuRenderer
 from .decoder_file import load_decoder
 
-ARITHMETIC = b"mcm_fast arithmetic 0\n"
 BLOCK = 16  # pixels of the whole image along the side of a latent
 BoxInPixels = tuple[int, int, int, int]
 
@@ -51,13 +50,7 @@ class PixelDecoder:
     @functools.cached_property
     def id(self) -> bytes:
         """The model's id, as `exact.model.IntegerModel.id`."""
-        digest = hashlib.sha256(ARITHMETIC)
-        for name in sorted(self.integers, key=str.encode):
-            array = np.ascontiguousarray(self.integers[name])
-            shape = ",".join(map(str, array.shape))
-            digest.update(f"{name}\0{array.dtype.name}\0{shape}\0".encode())
-            digest.update(array.tobytes())
-        return digest.digest()[:8]
+        return identity(MODEL, self.integers)
 
     def decode(
         self,
