@@ -52,23 +52,29 @@ def test_decode(tiny, transposed):
     arrays, latents = coded(integers, transposed)
     image = render(rendering, *latents, QUALITY)
     image = (image.transpose(1, 2) if transposed else image).permute(1, 2, 0).numpy()
-    header = arrays, WIDTH, HEIGHT, QUALITY, transposed
-    whole = decoder.decode(*header)
+    decoded = decoder.latents(arrays, *latents[0].shape[1:], QUALITY)
+    assert all(np.array_equal(a, b) for a, b in zip(decoded, latents, strict=True))
+    header = decoded, WIDTH, HEIGHT, QUALITY, transposed
+    whole = decoder.draw(*header)
     assert whole.shape == (HEIGHT, WIDTH, 3)
     assert np.array_equal(whole, image[:HEIGHT, :WIDTH])
     for box in ((0, 0, 1, 1), (3, 40, 75, 44), (74, 0, 75, 44), (17, 5, 60, 41)):
         left, top, right, bottom = box
-        assert np.array_equal(decoder.decode(*header, box=box), whole[top:bottom, left:right])
+        assert np.array_equal(decoder.draw(*header, box=box), whole[top:bottom, left:right])
 
 
 def test_refused(tiny):
     decoder, integers, _ = tiny
     arrays, _ = coded(integers, False)
+    header = decoder.latents(arrays, 3, 5, QUALITY), WIDTH, HEIGHT, QUALITY, False
     for box in ((0, 0, 76, 44), (0, 0, 75, 45), (-1, 0, 3, 3), (5, 5, 5, 6)):
         with pytest.raises(ValueError, match="box"):
-            decoder.decode(arrays, WIDTH, HEIGHT, QUALITY, False, box=box)
+            decoder.draw(*header, box=box)
     with pytest.raises(ValueError, match="faithful"):
-        decoder.decode(arrays, WIDTH, HEIGHT, QUALITY, False, rendering="other")
+        decoder.draw(*header, rendering="other")
+    for size in ((500, 44), (64, 44), (44, 75)):
+        with pytest.raises(ValueError, match="not those of"):
+            decoder.draw(header[0], *size, QUALITY, False)
     cut = arrays._replace(segments=[segment[:-2] for segment in arrays.segments])
     with pytest.raises(BitstreamError):
-        decoder.decode(cut, WIDTH, HEIGHT, QUALITY, False)
+        decoder.latents(cut, 3, 5, QUALITY)

@@ -44,17 +44,27 @@ class PixelDecoder:
         self.renderings = {name: CpuRenderer(r, threads) for name, r in file.renderings.items()}
         self.threads = threads or len(os.sched_getaffinity(0))
         self.integers = file.integers
-        self._slices = sum(name.endswith(".head.weight") for name in file.integers)
-        self._model = extension().Model(file.integers, self._slices)
+        slices = sum(name.endswith(".head.weight") for name in file.integers)
+        self._model = extension().Model(file.integers, slices)
 
     @functools.cached_property
     def id(self) -> bytes:
         """The model's id, as `exact.model.IntegerModel.id`."""
         return identity(MODEL, self.integers)
 
-    def decode(
+    def latents(
+        self, coded: CodedArrays, height: int, width: int, quality: int
+    ) -> tuple[np.ndarray, ...]:
+        """y, mu, indexes and hyper of a coding tile of height x width latents (`CpuRenderer`).
+
+        Raises BitstreamError for a damaged stream.
+        """
+        y, _, *parameters = self._model.decode(*coded, height, width, quality, self.threads)
+        return (y, *parameters)
+
+    def draw(
         self,
-        coded: CodedArrays,
+        latents: tuple[np.ndarray, ...],
         width: int,
         height: int,
         quality: int,
@@ -66,24 +76,25 @@ class PixelDecoder:
         """The pixels of an image: uint8 [rows, columns, 3].
 
         Args:
+            latents: those of the whole grid, put together from its tiles.
             width, height, quality, transposed: as a stream's header says them.
             box: (left, top, right, bottom) within the image that the rendering draws, which is
                 smaller than the stream's where the rendering is a preview.
 
-        Raises BitstreamError for a damaged stream, ValueError for a rendering that the file does
-        not have, a box outside the image or a number out of range.
+        Raises ValueError for a rendering that the file does not have, a box outside the image,
+        latents of another size or a number out of range.
         """
         if rendering not in self.renderings:
             there = ", ".join(self.renderings)
             raise ValueError(f"no rendering {rendering!r}: there are {there or 'none'}")
+        coded = (width, height) if transposed else (height, width)
+        if latents[0].shape[1:] != tuple(-(-side // BLOCK) for side in coded):
+            raise ValueError(f"latents of {latents[0].shape} are not those of {width}x{height}")
         renderer = self.renderings[rendering]
         shrink = BLOCK // renderer.rendering.block
         columns, rows = -(-width // shrink), -(-height // shrink)
         left, top, right, bottom = box or (0, 0, columns, rows)
         if not (0 <= left < right <= columns and 0 <= top < bottom <= rows):
             raise ValueError(f"the box {box} does not lie within {columns}x{rows}")
-        rows, columns = (width, height) if transposed else (height, width)
-        size = -(-rows // BLOCK), -(-columns // BLOCK)
-        y, _, mu, indexes, hyper = self._model.decode(*coded, *size, quality, self.threads)
         seen = (left, top, right, bottom) if transposed else (top, left, bottom, right)
-        return renderer.render(y, mu, indexes, hyper, quality, box=seen, transposed=transposed)
+        return renderer.render(*latents, quality, box=seen, transposed=transposed)
