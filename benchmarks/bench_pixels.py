@@ -28,7 +28,7 @@ LEVELS = extension().simd_names()[1:]
 @functools.cache
 def rendering():
     codec = road(SIZE)[0]
-    picture = photograph()[:, :256, :256]
+    picture = photograph(384, 256)
     samples = samples_of(codec.network, codec.engine, [picture])
     return quantize(codec.network, codec.network.synthesis, samples)
 
