@@ -29,10 +29,10 @@ def latents_of(rendering: Rendering, name: str) -> tuple[tuple[np.ndarray, ...],
         data = hashlib.shake_256(f"{name} {part}".encode()).digest(size)
         return np.frombuffer(data, kind).reshape(shape).astype(kind.newbyteorder("="))
 
-    y = noise("y", rendering.latent, "<i2") >> lost
-    mu = 16 * y.astype(np.int64) + (noise("mu", rendering.latent, "<i2") >> 9)
-    indexes = noise("indexes", rendering.latent, "u1") % len(rendering.tensors["means"])
-    hyper = noise("hyper", rendering.hyper_features, "i1")
+    y = noise("y", rendering.y_channels, "<i2") >> lost
+    mu = 16 * y.astype(np.int64) + (noise("mu", rendering.y_channels, "<i2") >> 9)
+    indexes = noise("indexes", rendering.y_channels, "u1") % len(rendering.tensors["means"])
+    hyper = noise("hyper", rendering.hyper_channels, "i1")
     return (y, np.clip(mu, -32768, 32767).astype(np.int16), indexes, hyper), quality
 
 

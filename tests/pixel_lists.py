@@ -119,10 +119,10 @@ def changed(rendering: Rendering, name: str, place, value) -> dict[str, np.ndarr
 def latents_for(rendering: Rendering, height: int, width: int, spread: float, seed: int = 0):
     """y, mu, indexes and hyper, and a quality: random, with both ends of their ranges."""
     rng = np.random.default_rng(seed)
-    shape = rendering.latent, height, width
+    shape = rendering.y_channels, height, width
     y = np.clip(rng.normal(0, spread, shape), -32768, 32767).astype(np.int16)
     mu = np.clip(16 * y.astype(int) + rng.normal(0, 30, shape), -32768, 32767).astype(np.int16)
     indexes = rng.integers(0, len(rendering.tensors["means"]), shape).astype(np.uint8)
-    features = rendering.hyper_features, height, width
+    features = rendering.hyper_channels, height, width
     hyper = rng.integers(-128, 128, features).astype(np.int8)
     return (y, mu, indexes, hyper), int(rng.integers(0, 10001))

@@ -164,8 +164,8 @@ import numpy as np
 from mcm_fast.exact.pixels.cpu import CpuRenderer
 from mcm_fast.exact.pixels.decoder_file import load_decoder
 rendering = load_decoder({str(path)!r}).renderings["faithful"]
-y = np.zeros((rendering.latent, 2, 3), np.int16)
-hyper = np.zeros((rendering.hyper_features, 2, 3), np.int8)
+y = np.zeros((rendering.y_channels, 2, 3), np.int16)
+hyper = np.zeros((rendering.hyper_channels, 2, 3), np.int8)
 image = CpuRenderer(rendering).render(y, y, y.astype(np.uint8), hyper, 5000)
 assert image.shape == (32, 48, 3)
 assert not {{"torch", "PIL"}} & set(sys.modules)

@@ -51,11 +51,11 @@ py::array_t<uint8_t> rendered(const Rendering& rendering, const py::array& y, co
                               const std::array<int64_t, 4>& box, bool transposed, int64_t threads,
                               int64_t rows) {
   require(y.ndim() == 3, "y must have 3 dimensions");
-  const int64_t channels = rendering.latent;
+  const int64_t channels = rendering.y_channels;
   const Latents latents{planes<int16_t>(y, channels, y, "y"),
                         planes<int16_t>(mu, channels, y, "mu"),
                         planes<uint8_t>(indexes, channels, y, "indexes"),
-                        planes<int8_t>(hyper, rendering.hyper_features, y, "hyper"),
+                        planes<int8_t>(hyper, rendering.hyper_channels, y, "hyper"),
                         y.shape(1),
                         y.shape(2)};
   const auto [top, left, bottom, right] = box;

@@ -36,7 +36,7 @@ void latents_in(const Rendering& rendering, const Latents& latents,
                 int16_t* out) {
   const int64_t area = latents.height * latents.width, at = row * latents.width + column;
   const int64_t stride = rendering.channels[0], limit = rendering.latent_limit;
-  for (int64_t c = 0; c < rendering.latent; ++c) {
+  for (int64_t c = 0; c < rendering.y_channels; ++c) {
     const Gain by(rendering, gain[c]);
     const int64_t from = c * area + at;
     for (int64_t i = 0; i < count; ++i) {
@@ -45,9 +45,9 @@ void latents_in(const Rendering& rendering, const Latents& latents,
       out[i * stride + c] = static_cast<int16_t>(std::clamp(by.times(mean), -limit, limit));
     }
   }
-  for (int64_t c = 0; c < rendering.hyper_features; ++c) {
+  for (int64_t c = 0; c < rendering.hyper_channels; ++c) {
     const int8_t* from = latents.hyper + c * area + at;
-    int16_t* to = out + rendering.latent + c;
+    int16_t* to = out + rendering.y_channels + c;
     for (int64_t i = 0; i < count; ++i) {
       const int h = std::max<int>(from[i], -kHyperLimit);
       to[i * stride] = static_cast<int16_t>(h * (1 << rendering.hyper_shift));

@@ -234,7 +234,7 @@ void render(const Rendering& rendering, const Latents& latents, int64_t quality,
               box.left < box.right && box.right <= width * block,
           "the box does not lie within the image");
   require(rows >= 1, "rows must be at least 1, not " + std::to_string(rows));
-  const int64_t count = rendering.latent * height * width;
+  const int64_t count = rendering.y_channels * height * width;
   const uint8_t* largest = std::max_element(latents.indexes, latents.indexes + count);
   require(*largest < rendering.indexes, "an index is beyond the rendering's table of means");
   Team team(team_size(threads), height * width * rendering.products() / 2);

@@ -136,10 +136,10 @@ void Rendering::load_input(const Tensors& tensors) {
   require(hyper_shift >= 0 && hyper_shift <= 8 && kHyperLimit << hyper_shift <= kMost,
           "hyper features leave 16 bits");
   const Tensor& gains = tensor<int32_t>(tensors, "gain", {kAny, kAny});
-  levels = gains.shape[0], latent = gains.shape[1];
+  levels = gains.shape[0], y_channels = gains.shape[1];
   require(levels >= 2 && levels <= kMaxLevels, "not 2..256 levels");
   const int32_t* gain = static_cast<const int32_t*>(gains.data);
-  gain_.assign(gain, gain + levels * latent);
+  gain_.assign(gain, gain + levels * y_channels);
   for (const int32_t g : gain_) {
     const int t = kGainShift - (g >> 16);
     require(t >= 1 && t <= 52, "a gain is out of range");
@@ -155,8 +155,8 @@ void Rendering::load_input(const Tensors& tensors) {
   for (const int16_t s : sigmoid) require(s >= -kMost, "sigmoid leaves -32767..32767");
   sigmoid.push_back(0);
   const Tensor& first = tensor<int16_t>(tensors, "0.weight", {kAny, kAny, kAny, kAny});
-  hyper_features = first.shape[1] - latent;
-  require(hyper_features >= 0 && first.shape[1] <= kMaxSize, "0.weight has the wrong shape");
+  hyper_channels = first.shape[1] - y_channels;
+  require(hyper_channels >= 0 && first.shape[1] <= kMaxSize, "0.weight has the wrong shape");
   channels = {first.shape[1]};
   scales = {0};
   limits_ = {std::max<int64_t>(latent_limit, kHyperLimit << hyper_shift)};
@@ -225,9 +225,9 @@ std::vector<int32_t> Rendering::gain_at(int64_t quality) const {
   const int64_t position = quality * (levels - 1);
   const int64_t low = std::min(position / kQualitySteps, levels - 2);
   const int64_t fraction = position - low * kQualitySteps;
-  std::vector<int32_t> out(latent);
-  for (int64_t c = 0; c < latent; ++c) {
-    const int64_t a = gain_[low * latent + c], b = gain_[(low + 1) * latent + c];
+  std::vector<int32_t> out(y_channels);
+  for (int64_t c = 0; c < y_channels; ++c) {
+    const int64_t a = gain_[low * y_channels + c], b = gain_[(low + 1) * y_channels + c];
     const int64_t step = (b - a) * fraction + kQualitySteps / 2;
     const int64_t floor =
         step >= 0 ? step / kQualitySteps : -((kQualitySteps - 1 - step) / kQualitySteps);

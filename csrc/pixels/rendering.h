@@ -8,7 +8,7 @@
 namespace mcm::pixels {
 
 struct Rendering {
-  int64_t latent = 0, hyper_features = 0;  // channels of y, and of the hyper features
+  int64_t y_channels = 0, hyper_channels = 0;  // channels of y, and of the hyper features
   int64_t levels = 0, indexes = 0, distances = 0;
   int latent_limit = 0, hyper_shift = 0;
   std::vector<Layer> layers;
@@ -36,7 +36,7 @@ struct Rendering {
   void check_fields(const Layer& layer, bool last) const;
   void check_operands(const Layer& layer) const;
 
-  std::vector<int32_t> gain_;  // [levels, latent]
+  std::vector<int32_t> gain_;  // [levels, y_channels]
   std::vector<int64_t> limits_;
 };
 

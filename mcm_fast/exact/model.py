@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 
 import torch
 from torch import Tensor
 
 from ..limits import QUALITY_STEPS
+from .identity import MODEL, identity
 from .rans import SYMBOL_BITS
 
 SHIFT = 24  # requantisation: floor((acc * multiplier + bias) / 2^24)
 LIMIT = 127  # activations are -127 .. 127
 ACC_LIMIT, BIAS_LIMIT, PRODUCT_LIMIT = 2**31, 2**48, 2**54  # FORMAT.md, section 3
 FRACTIONS = 16  # mu counts in sixteenths
-ARITHMETIC = b"mcm_fast arithmetic 1\n"
 CONTEXTS = ("context3", "context5", "context7")
 
 
@@ -80,14 +79,7 @@ class IntegerModel:
     @functools.cached_property
     def id(self) -> bytes:
         """The first 8 bytes of the SHA-256 of all integers."""
-        digest = hashlib.sha256(ARITHMETIC)
-        for name in sorted(self.tensors, key=str.encode):
-            tensor = self.tensors[name]
-            kind = str(tensor.dtype).removeprefix("torch.")
-            shape = ",".join(map(str, tensor.shape))
-            digest.update(f"{name}\0{kind}\0{shape}\0".encode())
-            digest.update(tensor.numpy().tobytes())
-        return digest.digest()[:8]
+        return identity(MODEL, {name: tensor.numpy() for name, tensor in self.tensors.items()})
 
     def affine_at(self, quality: int) -> dict[str, tuple[Tensor, Tensor]]:
         """For each layer: multiplier and bias (int64 [outputs]) at a quality in 0..10000."""

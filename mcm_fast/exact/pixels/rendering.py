@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 
 import numpy as np
 
+from ..identity import RENDERING, identity
 from .check import check
 from .layers import HYPER_LIMIT, Layer
 
-ARITHMETIC = b"mcm_fast pixels 0\n"
 QUALITY_STEPS = 10000
 TYPES = {
     "layers": np.int32,  # [layers, 8]: the fields of `Layer`
@@ -50,13 +49,13 @@ class Rendering:
         self.channels, self.scales = check(self)
 
     @property
-    def latent(self) -> int:
+    def y_channels(self) -> int:
         """M, channels of y."""
         return self.tensors["gain"].shape[1]
 
     @property
-    def hyper_features(self) -> int:
-        return self.channels[0] - self.latent
+    def hyper_channels(self) -> int:
+        return self.channels[0] - self.y_channels
 
     @property
     def block(self) -> int:
@@ -96,13 +95,7 @@ class Rendering:
     @functools.cached_property
     def id(self) -> bytes:
         """The first 8 bytes of the SHA-256 of list and integers."""
-        digest = hashlib.sha256(ARITHMETIC)
-        for name in sorted(self.tensors, key=str.encode):
-            tensor = self.tensors[name]
-            shape = ",".join(map(str, tensor.shape))
-            digest.update(f"{name}\0{tensor.dtype.name}\0{shape}\0".encode())
-            digest.update(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())
-        return digest.digest()[:8]
+        return identity(RENDERING, self.tensors)
 
     def limits(self) -> list[int]:
         """The largest magnitude in each tensor."""
