@@ -8,7 +8,8 @@ beside it, which becomes rounding as the temperature t falls:
 Half the noise of the paper gains more, and no noise much less (docs/effort.md). The steps are
 Adam's (Kingma and Ba, 2015), except that a latent's second moment is at least twice its channel's
 mean. Where a latent's slopes are small beside its channel's, as at a zero that ought to stay one,
-Adam would blow them up to whole steps, and few steps would make an image worse."""
+Adam would blow them up to whole steps, and few steps would make an image worse.
+"""
 
 from __future__ import annotations
 
