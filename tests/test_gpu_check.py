@@ -41,3 +41,12 @@ def test_dry_run_of_the_benchmarks(tmp_path):
     speed = json.loads((tmp_path / "gpu-cpu.json").read_text())["speed"]
     assert "unfinished" not in speed
     assert all(speed[name] for name in ("entropy", "batches", "road", "coder"))
+
+
+def test_a_missing_test_file_fails(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "gpu"))
+    import check as gpu_check
+
+    monkeypatch.setattr(gpu_check, "TESTS", (*gpu_check.TESTS, "nothing"))
+    with pytest.raises(gpu_check.Failed, match=r"test_nothing\.py"):
+        gpu_check.tests(gpu_check.parsed(["--dry-run"]))

@@ -31,9 +31,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WORK = ROOT / "build" / "gpu-check"
 SITE = WORK / "site"
-TESTS = "kernels", "gdn", "transforms", "cuda_engine", "engines", "coder", "properties"
+TESTS = "kernels", "gdn", "half_precision", "cuda_engine", "engines", "symbols", "properties"
 TESTS += ("format_compatibility",)
-ON_GPU = "cuda or kernels or gdn or transforms"  # of the tests for all engines, this one's
+ON_GPU = "cuda or kernels or gdn or half_precision"  # of the tests for all engines, this one's
 SECONDS = {"build": 120, "tests": 200, "exchange": 200, "sanitizer": 90, "speed": 150}  # at most
 
 
@@ -119,11 +119,13 @@ def build(arguments: argparse.Namespace) -> str:
 
 def tests(arguments: argparse.Namespace) -> str:
     paths = [ROOT / "tests" / f"test_{name}.py" for name in TESTS]
-    paths = [str(path) for path in paths if path.exists()]
+    missing = [path.name for path in paths if not path.exists()]
+    if missing:
+        raise Failed(f"no test is called {', '.join(missing)}")
     if arguments.dry_run:
         return f"not run: {len(paths)} files"
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", ON_GPU]
-    pytest += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *paths]
+    pytest += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *map(str, paths)]
     return ran(pytest, SITE, "tests").strip().splitlines()[-1]
 
 
