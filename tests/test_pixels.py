@@ -12,7 +12,9 @@ from mcm_fast.exact.extension import extension
 from mcm_fast.exact.pixels.calibrate import latents_in
 from mcm_fast.exact.pixels.cpu import CpuRenderer
 from mcm_fast.exact.pixels.decoder_file import load_decoder
+from mcm_fast.exact.pixels.layers import Layer
 from mcm_fast.exact.pixels.reference import render
+from mcm_fast.exact.pixels.rendering import Rendering
 from mcm_fast.exact.pixels.tables import exp2_table, means_table, sigmoid_table
 from mcm_fast.exact.pixels.trace import tensors_of, trace_synthesis
 
@@ -62,6 +64,18 @@ def test_quality(rendering, quality):
     arrays, _ = latents_for(rendering, 3, 2, 3.0)
     expected = reference(rendering, arrays, quality)
     assert np.array_equal(CpuRenderer(rendering).render(*arrays, quality), expected)
+
+
+def test_a_tensor_that_nothing_reads():
+    odd = odd_rendering()
+    for operand in ("gate", "add"):
+        odd.tensors["layers"][6, Layer._fields.index(operand)] = -1
+    unread = Rendering(odd.tensors)
+    arrays, quality = latents_for(unread, 5, 6, 9.0)
+    expected = reference(unread, arrays, quality)
+    for band in (1, 2, 8):
+        found = CpuRenderer(unread, 2).render(*arrays, quality, band=band)
+        assert np.array_equal(found, expected), band
 
 
 def test_more_threads_than_work(tiny):

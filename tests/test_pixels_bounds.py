@@ -111,6 +111,7 @@ def test_files(tmp_path):
     assert found.renderings.keys() == {"faithful", "other"}
     assert found.renderings["other"].id == ODD.id
     assert found.integers.keys() == {"multiplier"}
+    assert load_decoder(path, {"other", "absent"}).renderings.keys() == {"other"}
     good, data = load_file(path), path.read_bytes()
     for length in (0, 7, 100, len(data) - 1):
         path.write_bytes(data[:length])

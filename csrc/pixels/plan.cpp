@@ -43,9 +43,10 @@ class Progress {
   void run(int64_t layer, int64_t last) {
     plan_.steps.push_back({layer, done(layer), last});
     const int64_t tensor = layer + 1, factor = layer < 0 ? 1 : rendering_.layers[layer].scale();
+    const int64_t before = made_[tensor];
     done_[tensor] = last;
     made_[tensor] = std::min(last * factor, plan_.sizes[tensor].height);
-    const int64_t held = made_[tensor] - needed_from(tensor);
+    const int64_t held = made_[tensor] - std::min(needed_from(tensor), before);
     plan_.capacity[tensor] = std::max(plan_.capacity[tensor], held);
   }
 

@@ -93,11 +93,22 @@ class Renderer {
   ~Renderer() { rendering_.pool.give(std::move(memory_)); }
 
   void run(Team& team) {
-    scratch_.resize(team.size());
+    // Before the team starts: its jobs must not throw.
+    scratch_.assign(team.size(), Values<int16_t>(scratch_values()));
     for (const Step& step : plan_.steps) run(step, team);
   }
 
  private:
+  // What the longest row of any layer takes: its outputs, and as many bytes; or its squares.
+  int64_t scratch_values() const {
+    int64_t most = 0;
+    for (const Layer& layer : rendering_.layers) {
+      const int64_t width = plan_.sizes[layer.source].width;
+      most = std::max(most, width * std::max(2 * layer.outputs, layer.inputs));
+    }
+    return most + kSlack;
+  }
+
   // Each row of a step is cut into segments, so that all threads have some.
   void run(const Step& step, Team& team) {
     const Layer* layer = step.layer < 0 ? nullptr : &rendering_.layers[step.layer];
@@ -141,11 +152,9 @@ class Renderer {
       if (layer.gate >= 0) run.gate = tensors_[layer.gate].at(row, first);
       if (layer.add >= 0) run.add = tensors_[layer.add].at(row, first);
     } else {
-      scratch.resize(std::max<size_t>(scratch.size(), 2 * count * layer.outputs + kSlack));
       run.out = scratch.data();
     }
     if (layer.operation == Operation::kInverseGdn) {
-      scratch.resize(std::max<size_t>(scratch.size(), count * layer.inputs + kSlack));
       square(run.window[0], count * layer.inputs, layer.factor, scratch.data());
       run.x = run.window[0];
       run.window[0] = scratch.data();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -33,14 +34,20 @@ class PixelDecoder:
     Args:
         path: see `decoder_file`.
         threads: how many to use; by default one for each core the process may run on.
+        wanted: names of the renderings to read, which saves time; all by default.
 
     Raises:
         ImportError: the extension has not been built.
         ValueError: the file is not a decoder's, a bound does not hold, threads is not positive.
     """
 
-    def __init__(self, path: str | os.PathLike, threads: int | None = None):
-        file = load_decoder(path)
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        threads: int | None = None,
+        wanted: Collection[str] | None = None,
+    ):
+        file = load_decoder(path, wanted)
         self.renderings = {name: CpuRenderer(r, threads) for name, r in file.renderings.items()}
         self.threads = threads or len(os.sched_getaffinity(0))
         self.integers = file.integers

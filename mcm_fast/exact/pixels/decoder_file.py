@@ -4,6 +4,7 @@ FORMAT.md, section 2, a rendering's begin with `pixels.<name>.`. Imports no torc
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -30,24 +31,22 @@ def save_decoder(path: str | os.PathLike, integers: dict, renderings: dict[str, 
     save_file(tensors, path, {f"{PREFIX}{name}": r.id.hex() for name, r in renderings.items()})
 
 
-def load_decoder(path: str | os.PathLike) -> Decoder:
+def load_decoder(path: str | os.PathLike, wanted: Collection[str] | None = None) -> Decoder:
     """Reads and checks the renderings; the entropy model's integers are its engine's to check.
 
+    `wanted`: only these renderings, where they are there; all by default.
     Raises ValueError for a file that is not one, or whose numbers break a bound.
     """
+    integers: dict[str, np.ndarray] = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     try:
         with safe_open(path, "np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            for key in file.keys():
+                name, _, part = key.removeprefix(PREFIX).partition(".")
+                if not key.startswith(PREFIX):
+                    integers[key] = file.get_tensor(key)
+                elif wanted is None or name in wanted:
+                    found.setdefault(name, {})[part] = file.get_tensor(key)
+        return Decoder(integers, {name: Rendering(found[name]) for name in sorted(found)})
     except Exception as error:  # safetensors raises its own class, and OSError
         raise ValueError(f"{path} is not a decoder's file: {error}") from error
-    pixels = {name for name in tensors if name.startswith(PREFIX)}
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for key in pixels:
-        name, _, part = key.removeprefix(PREFIX).partition(".")
-        found.setdefault(name, {})[part] = tensors[key]
-    try:
-        renderings = {name: Rendering(found[name]) for name in sorted(found)}
-    except ValueError as error:
-        raise ValueError(f"{path} is not a decoder's file: {error}") from error
-    integers = {name: t for name, t in tensors.items() if name not in pixels}
-    return Decoder(integers, renderings)
