@@ -219,7 +219,7 @@ def test_length_against_the_ideal(codec):
         latents = codec.analysis(noise(200, 300), quality)
         stream, ideal = codec.encode(latents), codec.ideal_bits(latents)
         facts = mcm_fast.info(stream)
-        lanes = 3 * facts["lanes"] * facts["groups"]  # bytes: a state of 32 bits holds about one
+        lanes = 3 * facts["lanes"] * facts["groups"]  # bytes: one of a state's four is of use
         assert ideal <= 8 * len(stream) <= 1.005 * ideal + 8 * (96 + lanes)
 
 
