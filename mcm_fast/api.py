@@ -61,18 +61,9 @@ def compress(
     Raises ValueError for anything else.
     """
     codec = load(model, _device_of(image, device), max_pixels=max_pixels)
-    return codec.compress(
-        image,
-        quality,
-        target_bpp=target_bpp,
-        metadata=metadata,
-        tiles=tiles,
-        effort=effort,
-        objective=objective,
-        rendering=rendering,
-        importance=importance,
-        progress=progress,
-    )
+    options: dict[str, Any] = {"target_bpp": target_bpp, "metadata": metadata, "tiles": tiles}
+    options |= {"effort": effort, "objective": objective, "rendering": rendering}
+    return codec.compress(image, quality, **options, importance=importance, progress=progress)
 
 
 @overload

@@ -65,36 +65,39 @@ class Compression:
         tell_poor(codec, image, stream, len(data))
 
 
+TargetBpp = Annotated[
+    float | None, typer.Option(help="Bits a pixel, metadata apart; not a quality.")
+]
+Rendering = Annotated[str, typer.Option(help="With --effort: the rendering whose pixels count.")]
+Tiles = Annotated[int | None, typer.Option(help="Coding tiles' side in pixels; 0 for none.")]
+Background = Annotated[
+    str | None, typer.Option(help="A colour to lay transparency over, instead of keeping it.")
+]
+Strip = Annotated[bool, typer.Option("--strip", help="Leave metadata out; colours become sRGB.")]
+AcceptDamaged = Annotated[
+    bool, typer.Option("--accept-damaged", help="Take what damaged files still hold.")
+]
+KeepExtension = Annotated[
+    bool, typer.Option("--keep-extension", help="photo.jpg becomes photo.jpg.mcm.")
+]
+
+
 def compress(
     sources: Sources,
     destination: Destination,
     quality: Annotated[float | None, typer.Option(help="0..100 [default: 50]")] = None,
-    target_bpp: Annotated[
-        float | None, typer.Option(help="Bits a pixel, metadata apart; not a quality.")
-    ] = None,
+    target_bpp: TargetBpp = None,
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "small",
     effort: Effort = 0,
     importance: Importance = None,
-    rendering: Annotated[
-        str, typer.Option(help="With --effort: the rendering whose pixels count.")
-    ] = "faithful",
-    tiles: Annotated[
-        int | None, typer.Option(help="Coding tiles' side in pixels; 0 for none.")
-    ] = None,
+    rendering: Rendering = "faithful",
+    tiles: Tiles = None,
     device: Device = "cpu",
-    background: Annotated[
-        str | None, typer.Option(help="A colour to lay transparency over, instead of keeping it.")
-    ] = None,
-    strip: Annotated[
-        bool, typer.Option("--strip", help="Leave metadata out; colours become sRGB.")
-    ] = False,
-    accept_damaged: Annotated[
-        bool, typer.Option("--accept-damaged", help="Take what damaged files still hold.")
-    ] = False,
+    background: Background = None,
+    strip: Strip = False,
+    accept_damaged: AcceptDamaged = False,
     recursive: Recursive = False,
-    keep_extension: Annotated[
-        bool, typer.Option("--keep-extension", help="photo.jpg becomes photo.jpg.mcm.")
-    ] = False,
+    keep_extension: KeepExtension = False,
     skip_existing: SkipExisting = False,
     force: Force = False,
     jobs: Jobs = 0,

@@ -23,35 +23,38 @@ if TYPE_CHECKING:
 _QUALITIES = "0,10,20,30,40,50,60,70,80,90,100"
 
 
+Out = Annotated[Path, typer.Option(help="The folder for JSON, CSV, tables, plot.")]
+Anchors = Annotated[
+    str, typer.Option(help="Codecs of Pillow to measure beside it; empty for none.")
+]
+Curves = Annotated[
+    list[Path] | None, typer.Option(help="JSON with more curves: published, or of an eval.")
+]
+LpipsBackbone = Annotated[
+    Path | None,
+    typer.Option("--lpips-backbone", "--lpips", help="LPIPS: its file, or a folder of both."),
+]
+FloatWeights = Annotated[
+    Path | None, typer.Option(help="Compare with the rates that a float network estimates.")
+]
+Rendering = Annotated[str, typer.Option(help="faithful, or another of the model's.")]
+Html = Annotated[bool, typer.Option("--html", help="Write report.html and images/ too.")]
+
+
 def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of images.")],
     model: Annotated[str, typer.Option(help="An installed model or a weights file.")] = "small",
     qualities: Annotated[str, typer.Option(help="Numbers in 0..100.")] = _QUALITIES,
-    out: Annotated[Path, typer.Option(help="The folder for JSON, CSV, tables, plot.")] = Path(
-        "eval"
-    ),
+    out: Out = Path("eval"),
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    anchors: Annotated[
-        str, typer.Option(help="Codecs of Pillow to measure beside it; empty for none.")
-    ] = "JPEG,WebP,AVIF",
-    curves: Annotated[
-        list[Path] | None, typer.Option(help="JSON with more curves: published, or of an eval.")
-    ] = None,
-    lpips_backbone: Annotated[
-        Path | None,
-        typer.Option("--lpips-backbone", "--lpips", help="LPIPS: its file, or a folder of both."),
-    ] = None,
+    anchors: Anchors = "JPEG,WebP,AVIF",
+    curves: Curves = None,
+    lpips_backbone: LpipsBackbone = None,
     lpips_heads: Annotated[Path | None, typer.Option(help="LPIPS: the linear heads.")] = None,
-    float_weights: Annotated[
-        Path | None, typer.Option(help="Compare with the rates that a float network estimates.")
-    ] = None,
-    rendering: Annotated[
-        str, typer.Option(help="faithful, or another of the model's.")
-    ] = "faithful",
+    float_weights: FloatWeights = None,
+    rendering: Rendering = "faithful",
     label: Annotated[str | None, typer.Option(help="What tables and plot call it.")] = None,
-    html: Annotated[
-        bool, typer.Option("--html", help="Write report.html and images/ too.")
-    ] = False,
+    html: Html = False,
     html_bpp: Annotated[float, typer.Option(help="The rate of the report's crops.")] = 0.25,
     dists: Annotated[Path | None, typer.Option(help="DISTS: the folder of its weights.")] = None,
     pim: Annotated[Path | None, typer.Option(help="PIM: the folder of its weights.")] = None,

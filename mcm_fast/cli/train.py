@@ -17,11 +17,25 @@ _D = Options(steps=1)
 _CONFIG = f"{', '.join(RECIPES)}, or a JSON file of options; what is given here goes first."
 
 
+Data = Annotated[list[Path], typer.Argument(help="Folders of images or of tar shards, or tars.")]
+InitFrom = Annotated[
+    Path | None, typer.Option(help="Exported weights or a model file to start from.")
+]
+Inverse = Annotated[float, typer.Option(help="The weight of latents that change when coded again.")]
+Cap = Annotated[float, typer.Option(help="A sample's cost above it counts by its logarithm.")]
+EndsWeight = Annotated[float, typer.Option(help="The ends of the range count 1 + so many times.")]
+Synthetic = Annotated[
+    float, typer.Option(help="The share of text, line art, screens, flat and gray.")
+]
+Parts = Annotated[
+    str | None, typer.Option(help="all, synthesis or fast. [default: synthesis with --gan]")
+]
+Pictures = Annotated[bool, typer.Option(help="A PNG of held-out crops at each evaluation.")]
+
+
 def train(
     context: typer.Context,
-    data: Annotated[
-        list[Path], typer.Argument(help="Folders of images or of tar shards, or tars.")
-    ],
+    data: Data,
     config: Annotated[str, typer.Option(help=_CONFIG)] = "mse",
     out: Annotated[Path, typer.Option(help="Where states, weights and logs go.")] = _D.out,
     preset: Annotated[str, typer.Option(help="The network: tiny, small or base.")] = _D.preset,
@@ -29,9 +43,7 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Stop at this step.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long, and save.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on exactly from OUT.")] = False,
-    init_from: Annotated[
-        Path | None, typer.Option(help="Exported weights or a model file to start from.")
-    ] = None,
+    init_from: InitFrom = None,
     export: Annotated[Path | None, typer.Option(help="Write the codec's model here.")] = None,
     batch: Annotated[int, typer.Option(help="Crops a step and device.")] = _D.batch,
     crop: int = _D.crop,
@@ -44,24 +56,14 @@ def train(
     alpha: Annotated[float, typer.Option(help="The weight of LPIPS.")] = _D.alpha,
     beta: Annotated[float, typer.Option(help="The weight of 1 - MS-SSIM.")] = _D.beta,
     gan: Annotated[float, typer.Option(help="The weight of D_gan.")] = _D.gan,
-    inverse: Annotated[
-        float, typer.Option(help="The weight of latents that change when coded again.")
-    ] = _D.inverse,
-    cap: Annotated[
-        float, typer.Option(help="A sample's cost above it counts by its logarithm.")
-    ] = _D.cap,
-    ends_weight: Annotated[
-        float, typer.Option(help="The ends of the range count 1 + so many times.")
-    ] = _D.ends_weight,
+    inverse: Inverse = _D.inverse,
+    cap: Cap = _D.cap,
+    ends_weight: EndsWeight = _D.ends_weight,
     ends: Annotated[float, typer.Option(help="Levels move to the ends: 0 .. 1.")] = _D.ends,
-    synthetic: Annotated[
-        float, typer.Option(help="The share of text, line art, screens, flat and gray.")
-    ] = _D.synthetic,
+    synthetic: Synthetic = _D.synthetic,
     cache: Annotated[Path | None, typer.Option(help="A folder for decoded tiles.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="The folder of LPIPS' weights.")] = None,
-    parts: Annotated[
-        str | None, typer.Option(help="all, synthesis or fast. [default: synthesis with --gan]")
-    ] = None,
+    parts: Parts = None,
     decay_steps: Annotated[int, typer.Option(help="The last steps decay to zero.")] = 0,
     decay_minutes: float = 0.0,
     quantize_steps: Annotated[int, typer.Option(help="The last steps train the integers.")] = 0,
@@ -71,9 +73,7 @@ def train(
     amp: Annotated[bool | None, typer.Option(help="bf16. [default: on a GPU]")] = None,
     evaluate_minutes: Annotated[float, typer.Option(help="[default: 1; CPU: 10]")] = 0.0,
     read_every: Annotated[int, typer.Option(help="Steps. [default: 100; CPU: 10]")] = 0,
-    pictures: Annotated[
-        bool, typer.Option(help="A PNG of held-out crops at each evaluation.")
-    ] = False,
+    pictures: Pictures = False,
     benchmark: Annotated[bool, typer.Option("--benchmark", help="Time steps, then end.")] = False,
 ) -> None:
     """Train a network."""
