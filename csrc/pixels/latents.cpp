@@ -26,7 +26,7 @@ int64_t conditional_mean(const Rendering& rendering, int y, int mu, int index) {
   const int64_t nearest = std::min<int64_t>(std::abs(distance), rendering.distances - 1);
   const int step = rendering.means[index * rendering.distances + nearest];
   const int sign = (distance > 0) - (distance < 0);
-  return (int64_t{y} << kMeanBits) + sign * step;
+  return y * (int64_t{1} << kMeanBits) + sign * step;
 }
 
 }  // namespace
