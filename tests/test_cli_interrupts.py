@@ -56,7 +56,7 @@ def test_an_interrupted_process(small, tmp_path, jobs, number):
         command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
-        while not (out.exists() and os.listdir(out)) and process.poll() is None:
+        while not list(out.glob("*.mcm")) and process.poll() is None:
             time.sleep(0.01)
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
         err = process.communicate(timeout=60)[1]

@@ -71,7 +71,7 @@ def test_encode_a_batch(codec, engine):
         assert_same_coded(coded, expected)
         assert_same_coded(coded, codec.engine.encode([item])[0][0])
         assert_same_parameters(parameters, said)
-    assert [coded.lanes for coded, _ in found] == [1, 1, 1, 4]
+    assert [coded.lanes for coded, _ in found] == [1, 1, 1, 8]
 
 
 def test_several_groups(codec, engine, monkeypatch):
