@@ -12,7 +12,7 @@ from mcm_fast.cli.effort import progress_bar, read_importance
 from mcm_fast.codec import Codec
 from mcm_fast.effort import improve, improve_to
 from mcm_fast.effort.budget import BUDGETS
-from mcm_fast.effort.goal import goal_of
+from mcm_fast.effort.goal import LAMBDA, goal_of
 from mcm_fast.effort.surrogate import FixedAffine, Surrogate
 from mcm_fast.effort.windows import windows
 from mcm_fast.network.distribution import mu_shift
@@ -24,7 +24,9 @@ def cost(codec, image, latents, rendering="faithful", weights=1.0) -> float:
     level = latents.quality_steps / 10000 * (codec.network.config.levels - 1)
     error = (codec.synthesis(latents, rendering).float() - image.float()) / 255
     bpp = 8 * len(codec.encode(latents)) / image[0].numel()
-    return bpp + codec.network.config.lmbda(level) * (weights * error.square()).mean().item()
+    return (
+        bpp + LAMBDA * codec.network.config.lmbda(level) * (weights * error.square()).mean().item()
+    )
 
 
 def text(height: int, width: int) -> torch.Tensor:
@@ -221,7 +223,7 @@ def test_ms_ssim(codec):
     image = torch.cat((ramp(176, 88), noise(176, 88)), 2)
     plain = codec.analysis(image, 60)
     found = improve(codec, image, plain, effort=2, objective="ms-ssim")
-    lmbda = codec.network.config.lmbda(0.6 * (codec.network.config.levels - 1))
+    lmbda = LAMBDA * codec.network.config.lmbda(0.6 * (codec.network.config.levels - 1))
 
     def j(latents) -> float:
         loss = 0.02 * (1 - ms_ssim(codec.synthesis(latents), image))

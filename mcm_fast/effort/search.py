@@ -22,7 +22,7 @@ from ..state import undisturbed
 from ..transforms import run as transforms
 from .annealing import anneal
 from .budget import Budget, budget_of
-from .goal import Goal, goal_of
+from .goal import LAMBDA, Goal, goal_of
 from .surrogate import Surrogate
 from .windows import Window, windows
 
@@ -69,7 +69,7 @@ def improve(
         value = latents.quality_steps * (config.levels - 1) / QUALITY_STEPS
         level = torch.full((1,), value, dtype=torch.float32, device=codec.device)
         image = image.detach().to(codec.device, copy=True)
-        options = config.lmbda(value), objective, importance
+        options = LAMBDA * config.lmbda(value), objective, importance
         goal = goal_of(image, latents.transposed, *options)
         surrogate = Surrogate(codec.network, synthesis, level)
         search = _Search(codec, rendering, goal, surrogate, budget, progress)
