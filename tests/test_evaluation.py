@@ -299,3 +299,15 @@ def test_anchors_on_kodak(kodak: list[Path], name: str) -> None:
     rates, values = zip(*_KODAK[name].values(), strict=True)
     assert curve["bpp"] == pytest.approx(rates, rel=0.01)
     assert curve["psnr"] == pytest.approx(values, abs=0.05)
+
+
+def test_a_bad_file_is_left_out(folder: Path, tmp_path: Path) -> None:
+    """It is told, and the others are measured as if it were not there."""
+    codec = Codec.untrained("tiny", seed=3)
+    for path in folder.glob("*.png"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "aa.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    with pytest.warns(UserWarning, match=r"aa\.png is left out: not a readable image"):
+        rows = evaluate(codec, tmp_path, [50]).rows
+    expected = [row["bytes"] for row in evaluate(codec, folder, [50]).rows]
+    assert [row["bytes"] for row in rows] == expected

@@ -7,12 +7,14 @@ pillow-jxl-plugin is installed) with effort 7.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import io
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,11 +56,27 @@ PUBLISHED = {
 
 
 def image_paths(folder: str | os.PathLike) -> list[Path]:
-    """The image files of a folder, by name. Raises ValueError where there is none, OSError."""
-    paths = sorted(p for p in Path(folder).iterdir() if p.is_file() and is_image_name(p))
+    """The image files of a folder, by name. What cannot be read is left out with a UserWarning.
+    Raises ValueError where there is none, OSError."""
+    files = sorted(p for p in Path(folder).iterdir() if p.is_file() and is_image_name(p))
+    paths = [path for path in files if _is_readable(path, path.stat().st_mtime_ns)]
     if not paths:
         raise ValueError(f"{folder}: no images in this folder")
     return paths
+
+
+@functools.lru_cache(maxsize=2**16)
+def _is_readable(path: Path, changed: int) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its notes come when it is read to be measured
+        try:
+            read_image(path)
+        except ValueError as error:
+            problem = error
+        else:
+            return True
+    warnings.warn(f"{path.name} is left out: {problem}", stacklevel=3)
+    return False
 
 
 def encode(anchor: Anchor, image: torch.Tensor, quality: int) -> bytes:

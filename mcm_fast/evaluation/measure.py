@@ -100,8 +100,8 @@ def evaluate(
 
     Times are those of `compress` and `decompress`, image in memory to bytes in memory and back; a
     first round trip goes unmeasured. `extras` are metrics beside PSNR, MS-SSIM and LPIPS. `step` is
-    called after each image and quality. Raises ValueError for a folder without images, no
-    qualities, or an unreadable image; OSError.
+    called after each image and quality. Unreadable images are left out with a UserWarning. Raises
+    ValueError for a folder without images or for no qualities; OSError.
     """
     device = torch.device(getattr(codec, "device", "cpu"))
 
