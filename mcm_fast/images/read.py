@@ -40,7 +40,7 @@ def read_image(
     """The uint8 image (C, height, width) of a file, and its metadata.
 
     Args:
-        source: a path, or a binary file.
+        source: a path, or a binary file, which is read from its beginning where it can seek.
         background: the colour that transparency is laid over, as Pillow's ImageColor spells it.
         max_pixels: larger images are refused before their pixels are looked at.
         accept_damaged: take what there is of a file of which a part is missing or broken.
@@ -57,7 +57,7 @@ def read_image(
     a background, or is larger than `max_pixels`.
     """
     colour = None if background is None else ImageColor.getrgb(background)[:3]
-    data = source.read() if hasattr(source, "read") else Path(source).read_bytes()
+    data = _bytes_of(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
@@ -66,6 +66,14 @@ def read_image(
         raise
     except Exception as error:  # Pillow's decoders raise anything over damaged files
         raise ValueError(f"not a readable image: {reason(error)}") from error
+
+
+def _bytes_of(source: Source) -> bytes:
+    if isinstance(source, str | os.PathLike):
+        return Path(source).read_bytes()
+    if hasattr(source, "seekable") and source.seekable():  # not all that can read have it
+        source.seek(0)
+    return source.read()
 
 
 def _read(
