@@ -16,14 +16,15 @@ from .exact.engines import make_engine
 from .exact.model import IntegerModel
 from .exact.quantize import export
 from .fork import survive_fork
-from .inputs import check_device, check_limit
+from .inputs import check_limit
 from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
 from .network.model import Network
 from .network.transforms import Synthesis
+from .presets import FAITHFUL
 from .state import own_defaults, undisturbed
+from .tensor_inputs import check_device
 from .transforms.weights import prepare
 
-FAITHFUL = "faithful"
 Self = TypeVar("Self", bound="LoadedModel")
 
 
