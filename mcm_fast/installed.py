@@ -14,6 +14,7 @@ from .codec import Codec
 from .errors import BitstreamError, Reason
 from .inputs import check_device
 from .limits import MAX_PIXELS, TILE_PIXELS
+from .opaque import opaque
 
 DEFAULT = "small"
 MODELS_PATH = "MCM_FAST_MODELS"  # folders of more model files, with os.pathsep between them
@@ -21,6 +22,7 @@ Model = str | os.PathLike[str]  # an installed model's name, or a model file's p
 _LOADING = threading.Lock()
 
 
+@opaque
 def load(
     model: Model = DEFAULT,
     device: str | torch.device = "cpu",
@@ -49,6 +51,7 @@ def load(
     return codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels)
 
 
+@opaque
 def models() -> dict[str, str]:
     """The installed models, name -> id in hex: those of the package, and of the folders that the
     environment variable MCM_FAST_MODELS names."""

@@ -20,7 +20,8 @@ from .inputs import check_device, check_limit
 from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
 from .network.model import Network
 from .network.transforms import Synthesis
-from .state import own_defaults, undisturbed
+from .opaque import opaque
+from .state import own_defaults, public
 from .transforms.weights import prepare
 
 FAITHFUL = "faithful"
@@ -66,7 +67,7 @@ class LoadedModel:
         )
 
     @classmethod
-    @undisturbed()
+    @public
     def from_file(
         cls: type[Self],
         path: str | os.PathLike[str],
@@ -87,7 +88,7 @@ class LoadedModel:
         return codec
 
     @classmethod
-    @undisturbed()
+    @public
     def untrained(
         cls: type[Self],
         preset: str,
@@ -107,6 +108,7 @@ class LoadedModel:
         codec._remake = partial(cls.untrained, preset, seed, codec.device, engine)
         return codec
 
+    @opaque
     def with_limits(
         self: Self, *, max_pixels: int = MAX_PIXELS, tile_pixels: int = TILE_PIXELS
     ) -> Self:

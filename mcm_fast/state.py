@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
 
 import torch
+
+from .opaque import opaque
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextlib.contextmanager
@@ -21,6 +28,17 @@ def undisturbed() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
+
+
+def public(method: Callable[P, R]) -> Callable[P, R]:
+    """A public method of a codec: undisturbed, and opaque to torch.compile."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with undisturbed():
+            return method(*args, **kwargs)
+
+    return opaque(call)
 
 
 @contextlib.contextmanager

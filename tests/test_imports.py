@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 CODEC: set[str] = set()
 FLOORS = [
     {"errors", "limits", "inputs", "coding_tiles", "files", "fork"}
-    | {"many", "metadata", "rate", "state"},
+    | {"many", "metadata", "opaque", "rate", "state", "warn"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},
