@@ -46,7 +46,8 @@ AnyStream = Bytes | Source | Stream
 class Codec(Encoder, Decoder):
     """One model on one device. Made by `load`, `Codec.from_file` or `Codec.untrained`.
 
-    Any number of threads may use one at once, and so may forked children (see `fork`).
+    Any number of threads may use one at once. docs/embedding.md tells what children made by fork
+    may do, and when they hang.
     """
 
     @public

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 import torch
 
 from .opaque import opaque
+from .threads import of_call
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,11 +32,12 @@ def undisturbed() -> Iterator[None]:
 
 
 def public(method: Callable[P, R]) -> Callable[P, R]:
-    """A public method of a codec: undisturbed, and opaque to torch.compile."""
+    """A public method of a codec: undisturbed, with the codec's threads, opaque to the compiler."""
 
     @functools.wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        with undisturbed():
+        threads: int | None = args[0].threads  # type: ignore[attr-defined]
+        with undisturbed(), of_call(threads):
             return method(*args, **kwargs)
 
     return opaque(call)
