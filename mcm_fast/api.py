@@ -16,8 +16,10 @@ from .limits import MAX_PIXELS
 from .loaded import FAITHFUL
 from .many import attempt, settle
 from .metadata import named
+from .opaque import opaque
 
 
+@opaque
 def compress(
     image: Tensor,
     quality: float | None = None,
@@ -98,6 +100,7 @@ def compress_many(
     max_pixels: int = MAX_PIXELS,
     on_error: Literal["return"],
 ) -> list[bytes | Exception]: ...
+@opaque
 def compress_many(
     images: Sequence[Tensor] | Tensor,
     quality: float | None = None,
@@ -126,6 +129,7 @@ def compress_many(
     return codec.compress_many(images, quality, **options, on_error=on_error)
 
 
+@opaque
 def decompress(
     stream: Bytes | Stream,
     *,
@@ -181,6 +185,7 @@ def decompress_many(
     on_damage: OnDamage = "raise",
     on_error: Literal["return"],
 ) -> list[Tensor | Exception]: ...
+@opaque
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
@@ -212,6 +217,7 @@ def decompress_many(
     return settle(images, on_error)
 
 
+@opaque
 def info(stream: Bytes, *, verify: bool = False) -> dict[str, Any]:
     """What a stream's header says, as plain values.
 
@@ -223,6 +229,7 @@ def info(stream: Bytes, *, verify: bool = False) -> dict[str, Any]:
     return {"model": names().get(facts["model_id"]), **facts}
 
 
+@opaque
 def read_metadata(stream: Bytes | Stream) -> dict[str, bytes]:
     """What a stream carries beside the picture: {"icc_profile": ..., "exif": ...}, as `compress`
     took it. Nothing else of it is read. Raises BitstreamError."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -20,6 +19,7 @@ from .loaded import LoadedModel
 from .network.transforms import Synthesis
 from .transforms import run as transforms
 from .transforms.tiles import synthesis_reach
+from .warn import warn
 
 TilesOf = dict[int, Decoded | BitstreamError]  # a stream's tiles that were decoded
 DAMAGED_GRAY = 128
@@ -214,4 +214,4 @@ def _blank(image: Tensor, stream: Stream, box: Tile, damage: dict[int, Bitstream
             image[colours:, rows, columns] = 255
             boxes.append(tuple(tile))
     if boxes:
-        warnings.warn(f"damaged tiles are gray: {boxes}", stacklevel=5)
+        warn(f"damaged tiles are gray: {boxes}")

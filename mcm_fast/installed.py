@@ -14,13 +14,19 @@ from .codec import Codec
 from .errors import BitstreamError, Reason
 from .inputs import check_device
 from .limits import MAX_PIXELS, TILE_PIXELS
+from .opaque import opaque
 
 DEFAULT = "small"
 MODELS_PATH = "MCM_FAST_MODELS"  # folders of more model files, with os.pathsep between them
 Model = str | os.PathLike[str]  # an installed model's name, or a model file's path
-_LOADING = threading.Lock()
+_LOADING = threading.RLock()
+# A fork waits for whoever loads: in the child nobody would let go of the lock.
+os.register_at_fork(
+    before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_LOADING.release
+)
 
 
+@opaque
 def load(
     model: Model = DEFAULT,
     device: str | torch.device = "cpu",
@@ -28,6 +34,7 @@ def load(
     *,
     max_pixels: int = MAX_PIXELS,
     tile_pixels: int = TILE_PIXELS,
+    threads: int | None = None,
 ) -> Codec:
     """The codec of a model.
 
@@ -39,6 +46,8 @@ def load(
         engine: "reference", "cpu" or "cuda"; None: "cuda" for a CUDA device, else "cpu". Never
             replaced silently.
         max_pixels, tile_pixels: see `Codec`.
+        threads: those of the codec's calls; the caller's own number stays as it is. None: as many
+            as torch uses when it is called, but one in a worker of torch's DataLoader.
 
     Raises ValueError for an unknown model or engine, or a device that cannot be used, ImportError
     for an engine that is not built.
@@ -46,9 +55,10 @@ def load(
     path = _path_of(model)
     with _LOADING:
         codec = _load(str(path), path.stat().st_mtime_ns, str(check_device(device)), engine)
-    return codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels)
+    return codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels, threads=threads)
 
 
+@opaque
 def models() -> dict[str, str]:
     """The installed models, name -> id in hex: those of the package, and of the folders that the
     environment variable MCM_FAST_MODELS names."""

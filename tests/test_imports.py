@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # floor of its own belongs to the codec.
 CODEC: set[str] = set()
 FLOORS = [
-    {"errors", "limits", "inputs", "coding_tiles", "files", "fork"}
-    | {"many", "metadata", "rate", "state"},
+    {"errors", "limits", "inputs", "coding_tiles", "files"}
+    | {"many", "metadata", "opaque", "rate", "state", "threads", "warn"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BitstreamError, caught
+from ..threads import current
 from .engine import Coded, CodedItem, Decoded, Encoded, LatentsItem, Parameters
 from .extension import extension
 from .model import IntegerModel
@@ -19,7 +20,7 @@ class CpuEngine:
     """See `engine.Engine`.
 
     Args:
-        threads: how many to use; by default as many as torch does.
+        threads: how many to use; by default those of the call (see `threads`).
 
     Raises:
         ImportError: the extension has not been built.
@@ -29,9 +30,13 @@ class CpuEngine:
     def __init__(self, model: IntegerModel, threads: int | None = None):
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
-        self.threads = threads or torch.get_num_threads()
+        self._threads = threads
         tensors = {name: tensor.cpu().numpy() for name, tensor in model.tensors.items()}
         self._model = extension().Model(tensors, model.slices)
+
+    @property
+    def threads(self) -> int:
+        return self._threads or current()
 
     def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
         arrays = self._model.parameters(_latents(y), _latents(z), quality, self.threads)
@@ -49,11 +54,12 @@ class CpuEngine:
     def _share_out(self, code: Callable, items: Sequence[tuple]) -> list:
         """code(threads, *item) of each: images share the threads, since a step of the wavefront
         has work for a few only. The extension lets go of the interpreter's lock."""
-        workers = min(len(items), self.threads)
+        threads = self.threads
+        workers = min(len(items), threads)
         if workers <= 1:
-            return [code(self.threads, *item) for item in items]
+            return [code(threads, *item) for item in items]
         with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(lambda item: code(self.threads // workers, *item), items))
+            return list(pool.map(lambda item: code(threads // workers, *item), items))
 
     def _encode(self, threads: int, y: Tensor, z: Tensor, quality: int) -> Encoded:
         lanes, groups, indexes, differences, segments, *arrays = self._model.encode(
