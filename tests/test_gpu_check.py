@@ -50,3 +50,14 @@ def test_a_missing_test_file_fails(monkeypatch):
     monkeypatch.setattr(gpu_check, "TESTS", (*gpu_check.TESTS, "nothing"))
     with pytest.raises(gpu_check.Failed, match=r"test_nothing\.py"):
         gpu_check.tests(gpu_check.parsed(["--dry-run"]))
+
+
+def test_what_runs_on_a_gpu():
+    """By a marker, not by name: this engine's own tests, and those of all engines."""
+    files = [ROOT / "tests" / f"test_{name}.py" for name in ("symbols", "properties", "gdn")]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "gpu", *files]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    for name in ("test_devices_exchange", "test_any_splice_is", "test_equals_its_twin"):
+        assert name in run.stdout, run.stdout + run.stderr
+    assert "test_round_trip[cuda" in run.stdout and "test_round_trip[cpu" not in run.stdout
+    assert "test_any_bytes" not in run.stdout

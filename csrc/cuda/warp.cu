@@ -87,13 +87,13 @@ void begin(const Decoding& d, int64_t stream) {
 }
 
 void decode_z(const Decoding& d, int64_t stream) {
-  launch_staged("decode_z", decode_z_kernel<true>, decode_z_kernel<false>, d.z_tables_size,
-                d.images, kImageThreads, stream, d);
+  launch_staged<decode_z_kernel<true>, decode_z_kernel<false>>("decode_z", d.z_tables_size,
+                                                               d.images, kImageThreads, stream, d);
 }
 
 void decode_step(const Decoding& d, int64_t stream) {
-  launch_staged("decode_step", decode_step_kernel<true>, decode_step_kernel<false>, d.y_tables_size,
-                d.images, kImageThreads, stream, d);
+  launch_staged<decode_step_kernel<true>, decode_step_kernel<false>>(
+      "decode_step", d.y_tables_size, d.images, kImageThreads, stream, d);
 }
 
 void finish(const Decoding& d, int64_t stream) {
@@ -112,14 +112,14 @@ void encode(const Encoding& e, int64_t stream) {
 
 void decode_symbols(const Symbols& a, int64_t stream) {
   const int64_t blocks = (a.groups + kSymbolsWarps - 1) / kSymbolsWarps;
-  launch_staged("decode_symbols", decode_symbols_kernel<true>, decode_symbols_kernel<false>,
-                a.tables_size, blocks, kSymbolsThreads, stream, a);
+  launch_staged<decode_symbols_kernel<true>, decode_symbols_kernel<false>>(
+      "decode_symbols", a.tables_size, blocks, kSymbolsThreads, stream, a);
 }
 
 void encode_symbols(const Symbols& a, int64_t stream) {
   const int64_t blocks = (a.groups + kSymbolsWarps - 1) / kSymbolsWarps;
-  launch_staged("encode_symbols", encode_symbols_kernel<true>, encode_symbols_kernel<false>,
-                a.tables_size, blocks, kSymbolsThreads, stream, a);
+  launch_staged<encode_symbols_kernel<true>, encode_symbols_kernel<false>>(
+      "encode_symbols", a.tables_size, blocks, kSymbolsThreads, stream, a);
   launch("gather_symbols", gather_symbols_kernel, a.groups, kGatherThreads, stream, a);
 }
 
