@@ -26,6 +26,8 @@ void launch(const char* name, void (*kernel)(Arguments), int64_t blocks, int thr
   check(cudaGetLastError(), name);
 }
 
+inline std::atomic<bool> shared_tables{true};  // may tables be copied to shared memory?
+
 // How much dynamic shared memory a kernel may have on the current device, in bytes. It is allowed
 // all of that, once and for all: a limit for each launch would be another thread's limit, too.
 template <auto kKernel>
@@ -51,7 +53,7 @@ int64_t shared_room(const char* name) {
 template <auto kStaged, auto kDirect, class Arguments>
 void launch_staged(const char* name, int64_t size, int64_t blocks, int threads, int64_t stream,
                    const Arguments& arguments) {
-  if (size > shared_room<kStaged>(name)) {
+  if (!shared_tables || size > shared_room<kStaged>(name)) {
     return launch(name, kDirect, blocks, threads, stream, arguments);
   }
   launch(name, kStaged, blocks, threads, stream, arguments, size);

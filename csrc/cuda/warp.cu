@@ -6,6 +6,7 @@
 #include "../warp/segments.h"
 #include "../warp/symbols.h"
 #include "launch.h"
+#include "switches.h"
 
 namespace mcm::warp {
 namespace {
@@ -81,6 +82,8 @@ MCM_KERNEL(kGatherThreads) gather_symbols_kernel(const __grid_constant__ Symbols
 }
 
 }  // namespace
+
+void use_shared_tables(bool use) { shared_tables = use; }
 
 void begin(const Decoding& d, int64_t stream) {
   launch("begin", begin_kernel, d.images, kImageThreads, stream, d);

@@ -28,6 +28,8 @@ from .sizes import power_of_two
 GRAPH_STEPS = 16  # of one launch; those that the last one has too many are early exits
 KEPT = 24  # wavefronts: powers of two of images, and of tiles of a step
 
+GRAPHS = True  # on a GPU; without, a launch for each kernel of a step
+
 _WRONG = {  # csrc/warp/launchers.h
     1: "the coder's final states are wrong",
     2: "there are too many words, or too few",
@@ -109,7 +111,9 @@ class Wavefront:
             "z": 0,
             "differences": self.differences,
         }
-        self.graph = captured(self._step, self.device) if self.device.type == "cuda" else None
+        self.graph = None
+        if GRAPHS and self.device.type == "cuda":
+            self.graph = captured(self._step, self.device)
 
     def has_room(self, positions: int, size: int) -> bool:
         return positions <= self.room[0] and size <= self.room[1]
