@@ -13,10 +13,12 @@ from .inputs import Objective, OnDamage, check_on_error
 from .installed import DEFAULT, Model, load, name_of
 from .limits import MAX_PIXELS
 from .many import attempt, settle
+from .opaque import opaque
 from .presets import FAITHFUL
 from .tensor_inputs import check_many
 
 
+@opaque
 def compress(
     image: Tensor,
     quality: float | None = None,
@@ -97,6 +99,7 @@ def compress_many(
     max_pixels: int = MAX_PIXELS,
     on_error: Literal["return"],
 ) -> list[bytes | Exception]: ...
+@opaque
 def compress_many(
     images: Sequence[Tensor] | Tensor,
     quality: float | None = None,
@@ -125,6 +128,7 @@ def compress_many(
     return codec.compress_many(images, quality, **options, on_error=on_error)
 
 
+@opaque
 def decompress(
     stream: Bytes | Stream,
     *,
@@ -180,6 +184,7 @@ def decompress_many(
     on_damage: OnDamage = "raise",
     on_error: Literal["return"],
 ) -> list[Tensor | Exception]: ...
+@opaque
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,

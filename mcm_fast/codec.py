@@ -33,7 +33,7 @@ from .inputs import (
 from .latents import Latents
 from .many import OnError, attempt, settle, single, together
 from .presets import FAITHFUL
-from .state import undisturbed
+from .state import public
 from .stream_decoder import AnyStream
 from .tensor_inputs import check_image, check_latents, check_many
 
@@ -41,10 +41,11 @@ from .tensor_inputs import check_image, check_latents, check_many
 class Codec(Encoder, Decoder):
     """One model on one device. Made by `load`, `Codec.from_file` or `Codec.untrained`.
 
-    Any number of threads may use one at once, and so may forked children (see `fork`).
+    Any number of threads may use one at once. docs/embedding.md tells what children made by fork
+    may do, and when they hang.
     """
 
-    @undisturbed()
+    @public
     def compress(
         self,
         image: Tensor,
@@ -116,7 +117,7 @@ class Codec(Encoder, Decoder):
         on_error: Literal["return"],
     ) -> list[bytes | Exception]: ...
 
-    @undisturbed()
+    @public
     def compress_many(
         self,
         images: Sequence[Tensor] | Tensor,
@@ -145,7 +146,7 @@ class Codec(Encoder, Decoder):
         items = settle(checked, on_error)
         return settle(self._compress(items, aim, chunks, check_tiles(tiles), wish), on_error)
 
-    @undisturbed()
+    @public
     def analysis(self, image: Tensor, quality: float = 50.0, tiles: int | None = None) -> Latents:
         """Image (C, H, W) -> its latents at a quality, to be coded in `tiles`. Of its alpha only
         what is fully transparent matters: those colours are smoothed."""
@@ -153,13 +154,13 @@ class Codec(Encoder, Decoder):
         picture = split(check_image(image, self.max_pixels))
         return self._carried(picture, steps, check_tiles(tiles)).latents
 
-    @undisturbed()
+    @public
     def encode(self, latents: Latents, metadata: Mapping[str, bytes] | None = None) -> bytes:
         """Latents -> the stream. Equal latents give equal bytes on every engine."""
         check_latents(latents, self._channels)
         return self._encode([Carried(latents)], check_metadata(metadata))[0]
 
-    @undisturbed()
+    @public
     def decompress(
         self,
         stream: AnyStream,
@@ -206,7 +207,7 @@ class Codec(Encoder, Decoder):
         on_error: Literal["return"],
     ) -> list[Tensor | Exception]: ...
 
-    @undisturbed()
+    @public
     def decompress_many(
         self,
         streams: Sequence[AnyStream],
@@ -228,18 +229,18 @@ class Codec(Encoder, Decoder):
 
         return settle(together(pictures, settle(opened, on_error)), on_error)
 
-    @undisturbed()
+    @public
     def decode(self, stream: AnyStream) -> Latents:
         """Stream -> the latents that were encoded, on every machine."""
         return single(self._decode([self._open(stream)])[0])
 
-    @undisturbed()
+    @public
     def synthesis(self, latents: Latents, rendering: str = FAITHFUL) -> Tensor:
         """Latents -> image, uint8 (3, H, W), or (1, H, W) if gray, on the codec's device."""
         synthesis = check_rendering(rendering, self.renderings)
         return self._paint(check_latents(latents, self._channels), synthesis)
 
-    @undisturbed()
+    @public
     def ideal_bits(self, latents: Latents) -> float:
         """The ideal code length of latents under the integer tables, in bits."""
         check_latents(latents, self._channels)

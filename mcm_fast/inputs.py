@@ -41,6 +41,11 @@ def check_limit(name: str, value: int) -> int:
     return value
 
 
+def check_threads(threads: int | None) -> int | None:
+    """None for the default, or a positive whole number."""
+    return None if threads is None else check_limit("threads", threads)
+
+
 def check_quality(quality: float) -> int:
     """A quality in [0, 100] -> hundredths."""
     try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from . import presets
 from .errors import BitstreamError, Reason
 from .limits import MAX_PIXELS, TILE_PIXELS
+from .opaque import opaque
 
 if TYPE_CHECKING:
     import torch
@@ -26,9 +27,14 @@ DEFAULT = "small"
 MODELS_PATH = "MCM_FAST_MODELS"  # folders of more model files, with os.pathsep between them
 SUFFIX, DECODER_SUFFIX = ".safetensors", ".decoder.safetensors"
 Model = str | os.PathLike[str]  # an installed model's name, or a model file's path
-_LOADING = threading.Lock()
+_LOADING = threading.RLock()
+# A fork waits for whoever loads: in the child nobody would let go of the lock.
+os.register_at_fork(
+    before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_LOADING.release
+)
 
 
+@opaque
 def load(
     model: Model = DEFAULT,
     device: str | torch.device = "cpu",
@@ -36,6 +42,7 @@ def load(
     *,
     max_pixels: int = MAX_PIXELS,
     tile_pixels: int = TILE_PIXELS,
+    threads: int | None = None,
 ) -> Codec:
     """The codec of a model.
 
@@ -47,6 +54,8 @@ def load(
         engine: "reference", "cpu" or "cuda"; None: "cuda" for a CUDA device, else "cpu". Never
             replaced silently.
         max_pixels, tile_pixels: see `Codec`.
+        threads: those of the codec's calls; the caller's own number stays as it is. None: as many
+            as torch uses when it is called, but one in a worker of torch's DataLoader.
 
     Raises ValueError for an unknown model or engine, or a device that cannot be used, ImportError
     for an engine that is not built.
@@ -56,7 +65,7 @@ def load(
     path = _path_of(model, _files(SUFFIX))
     with _LOADING:
         codec = _load(str(path), path.stat().st_mtime_ns, str(check_device(device)), engine)
-    return codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels)
+    return codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels, threads=threads)
 
 
 def load_decoder(
@@ -101,6 +110,7 @@ def has_decoder(model: Model | bytes) -> bool:
         return False
 
 
+@opaque
 def models() -> dict[str, str]:
     """The installed models, name -> id in hex: those of the package, and of the folders that the
     environment variable MCM_FAST_MODELS names."""

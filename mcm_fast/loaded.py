@@ -15,13 +15,13 @@ from . import model_file, presets
 from .exact.engines import make_engine
 from .exact.model import IntegerModel
 from .exact.quantize import export
-from .fork import survive_fork
-from .inputs import check_limit
+from .inputs import check_limit, check_threads
 from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
 from .network.model import Network
 from .network.transforms import Synthesis
+from .opaque import opaque
 from .presets import FAITHFUL
-from .state import own_defaults, undisturbed
+from .state import own_defaults, public
 from .tensor_inputs import check_device
 from .transforms.weights import prepare
 
@@ -40,7 +40,12 @@ class LoadedModel:
             Counted in whole blocks of 16 x 16.
         tile_pixels: larger images are transformed in tiles of about that many pixels (see
             `transforms.tiles`).
+        threads: those of a call, of torch's and of C++; the caller's own number stays. None: as
+            many as torch uses when it is called, and one in a worker of torch's DataLoader. In a
+            child made by fork torch has one, whatever was asked for (see `threads`).
     """
+
+    threads: int | None = None
 
     def __init__(
         self,
@@ -52,8 +57,8 @@ class LoadedModel:
         *,
         max_pixels: int = MAX_PIXELS,
         tile_pixels: int = TILE_PIXELS,
+        threads: int | None = None,
     ):
-        survive_fork()
         self.device = check_device(device)
         self.network = prepare(network.to(self.device).eval().requires_grad_(False))
         self.integers = integers
@@ -62,12 +67,13 @@ class LoadedModel:
         self.engine = make_engine(integers, engine, self.device)
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self.tile_pixels = check_limit("tile_pixels", tile_pixels)
+        self.threads = check_threads(threads)
         self._remake: Callable[..., LoadedModel] = partial(
             type(self), network, integers, self.device, engine, renderings
         )
 
     @classmethod
-    @undisturbed()
+    @public
     def from_file(
         cls: type[Self],
         path: str | os.PathLike[str],
@@ -76,6 +82,7 @@ class LoadedModel:
         *,
         max_pixels: int = MAX_PIXELS,
         tile_pixels: int = TILE_PIXELS,
+        threads: int | None = None,
     ) -> Self:
         """The codec of a model file (see `model_file`).
 
@@ -83,12 +90,13 @@ class LoadedModel:
         """
         network, integers, renderings = model_file.load(path)
         codec = cls(network, integers, device, engine, renderings)
-        codec = codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels)
+        limits = {"max_pixels": max_pixels, "tile_pixels": tile_pixels}
+        codec = codec.with_limits(**limits, threads=threads)
         codec._remake = partial(cls.from_file, os.fspath(path), codec.device, engine)
         return codec
 
     @classmethod
-    @undisturbed()
+    @public
     def untrained(
         cls: type[Self],
         preset: str,
@@ -98,23 +106,31 @@ class LoadedModel:
         *,
         max_pixels: int = MAX_PIXELS,
         tile_pixels: int = TILE_PIXELS,
+        threads: int | None = None,
     ) -> Self:
         """Random weights, for benchmarks and tests: its streams only it can read."""
         with own_defaults():
             torch.manual_seed(seed)
             network = Network(presets.config_of(preset)).randomize()
         codec = cls(network, export(network), device, engine)
-        codec = codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels)
+        limits = {"max_pixels": max_pixels, "tile_pixels": tile_pixels}
+        codec = codec.with_limits(**limits, threads=threads)
         codec._remake = partial(cls.untrained, preset, seed, codec.device, engine)
         return codec
 
+    @opaque
     def with_limits(
-        self: Self, *, max_pixels: int = MAX_PIXELS, tile_pixels: int = TILE_PIXELS
+        self: Self,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        tile_pixels: int = TILE_PIXELS,
+        threads: int | None = None,
     ) -> Self:
-        """The same codec, sharing all its memory, with other limits."""
+        """The same codec, sharing all its memory, with other limits and threads."""
         other = copy.copy(self)
         other.max_pixels = check_limit("max_pixels", max_pixels)
         other.tile_pixels = check_limit("tile_pixels", tile_pixels)
+        other.threads = check_threads(threads)
         return other
 
     def __copy__(self: Self) -> Self:
@@ -124,7 +140,7 @@ class LoadedModel:
 
     def __reduce__(self) -> tuple[Callable[[], LoadedModel], tuple[()]]:
         limits = {"max_pixels": self.max_pixels, "tile_pixels": self.tile_pixels}
-        return partial(self._remake, **limits), ()
+        return partial(self._remake, **limits, threads=self.threads), ()
 
     def __repr__(self) -> str:
         model = f"model {self.integers.id.hex()}, {self.network.config.name}"

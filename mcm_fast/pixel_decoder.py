@@ -17,11 +17,18 @@ from .exact.identity import MODEL, identity
 from .exact.pixels.cpu import CpuRenderer
 from .exact.pixels.decoder_file import DecoderFile
 from .gray import luma
-from .inputs import OnDamage, check_limit, check_rendering
+from .inputs import OnDamage, check_limit, check_rendering, check_threads
 from .latents import Painted
 from .limits import MAX_PIXELS
+from .opaque import opaque
 from .presets import FAITHFUL
 from .stream_decoder import AnyStream, Sight, StreamDecoder
+
+_READING = threading.RLock()
+# A fork waits for whoever reads: in the child nobody would let go of the lock.
+os.register_at_fork(
+    before=_READING.acquire, after_in_parent=_READING.release, after_in_child=_READING.release
+)
 
 
 class PixelDecoder(StreamDecoder):
@@ -34,7 +41,8 @@ class PixelDecoder(StreamDecoder):
 
     Args:
         path: the file that `mcm-fast export --decoder` writes.
-        threads: how many to use; by default one for each core the process may run on.
+        threads: how many to use; by default one for each core that the process may run on, and one
+            in a worker of torch's DataLoader.
         max_pixels: larger images are refused before memory is taken for them.
 
     Attributes:
@@ -51,9 +59,7 @@ class PixelDecoder(StreamDecoder):
         *,
         max_pixels: int = MAX_PIXELS,
     ):
-        if threads is not None:
-            check_limit("threads", threads)
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = check_threads(threads)
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self._file = DecoderFile(path)
         self.renderings: dict[str, str] = self._file.renderings
@@ -65,8 +71,8 @@ class PixelDecoder(StreamDecoder):
         self._features = len(integers["hyper.2.weight"])
         self._id = identity(MODEL, integers)
         self._renderers: dict[str, CpuRenderer] = {}
-        self._lock = threading.Lock()
 
+    @opaque
     def decompress(
         self,
         stream: AnyStream,
@@ -109,7 +115,7 @@ class PixelDecoder(StreamDecoder):
     def _renderer(self, name: str) -> CpuRenderer:
         """Read when it is first used: it is most of the file."""
         check_rendering(name, self.renderings)
-        with self._lock:
+        with _READING:
             if name not in self._renderers:
                 self._renderers[name] = CpuRenderer(self._file.rendering(name), self.threads)
             return self._renderers[name]

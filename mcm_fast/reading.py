@@ -14,9 +14,11 @@ from .inputs import OnDamage, check_scale
 from .installed import Model, load_decoder, names
 from .limits import MAX_PIXELS
 from .metadata import named
+from .opaque import opaque
 from .presets import FAITHFUL
 
 
+@opaque
 def imread(
     source: str | os.PathLike[str] | Bytes,
     *,
@@ -41,7 +43,8 @@ def imread(
         rendering: which of the model's renderings paints the picture.
         model: the name of an installed one, or the path of a model's or a decoder's file (`mcm-fast
             export --decoder`); the installed one that the stream names unless given.
-        threads: how many to use; by default one for each core that the process may run on.
+        threads: how many to use; by default one for each core that the process may run on, and one
+            in a worker of torch's DataLoader.
         max_pixels: larger images are refused.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
@@ -62,6 +65,7 @@ def _opened(source: str | os.PathLike[str] | Bytes) -> AbstractContextManager[An
     return open(source, "rb") if isinstance(source, str | os.PathLike) else nullcontext(source)
 
 
+@opaque
 def info(stream: Bytes, *, verify: bool = False) -> dict[str, Any]:
     """What a stream's header says, as plain values.
 
@@ -73,6 +77,7 @@ def info(stream: Bytes, *, verify: bool = False) -> dict[str, Any]:
     return {"model": names().get(facts["model_id"]), **facts}
 
 
+@opaque
 def read_metadata(stream: Bytes | Stream) -> dict[str, bytes]:
     """What a stream carries beside the picture: {"icc_profile": ..., "exif": ...}, as `compress`
     took it. Nothing else of it is read. Raises BitstreamError."""

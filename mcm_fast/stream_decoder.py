@@ -6,7 +6,6 @@ Planes are [C, h, w] and images (C, H, W), tensors or arrays.
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -23,6 +22,7 @@ from .exact.engine import Parameters
 from .inputs import OnDamage, check_box, check_on_damage
 from .latents import Painted
 from .limits import MAX_LATENTS
+from .warn import warn
 
 AnyStream = Bytes | Source | Stream
 TilesOf = dict[int, Any]  # a stream's tiles that were decoded: y, z and Parameters, or their error
@@ -268,4 +268,4 @@ def _blank(image: Any, stream: Stream, box: Tile, damage: dict[int, BitstreamErr
             image[colours:, rows, columns] = 255
             boxes.append(tuple(tile))
     if boxes:
-        warnings.warn(f"damaged tiles are gray: {boxes}", stacklevel=5)
+        warn(f"damaged tiles are gray: {boxes}")

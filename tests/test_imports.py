@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # floor of its own belongs to the codec.
 CODEC: set[str] = set()
 FLOORS = [
-    {"errors", "limits", "inputs", "tensor_inputs", "coding_tiles", "files", "fork", "gray"}
-    | {"many", "metadata", "rate", "state"},
+    {"errors", "limits", "inputs", "tensor_inputs", "coding_tiles", "files", "gray"}
+    | {"many", "metadata", "opaque", "rate", "state", "threads", "warn"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},

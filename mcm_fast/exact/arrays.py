@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ..errors import BitstreamError, caught
+from ..inputs import check_threads
+from ..threads import current
 from .engine import Coded, Parameters
 from .extension import extension
 
@@ -21,18 +23,20 @@ class ArrayEngine:
 
     Args:
         tensors: a model's integers by name (FORMAT.md, section 2).
-        threads: how many to use.
+        threads: how many to use; by default those of the call (see `threads`).
 
     Raises:
         ImportError: the extension has not been built.
         ValueError: the model breaks a bound, or threads is not positive.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], slices: int, threads: int):
-        if threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
-        self.threads = threads
+    def __init__(self, tensors: Mapping[str, np.ndarray], slices: int, threads: int | None = None):
+        self._threads = check_threads(threads)
         self._model = extension().Model(tensors, slices)
+
+    @property
+    def threads(self) -> int:
+        return self._threads or current()
 
     def parameters(self, y: np.ndarray, z: np.ndarray, quality: int) -> Parameters:
         arrays = _array(y, np.int16), _array(z, np.int16)
@@ -51,11 +55,12 @@ class ArrayEngine:
     def _share_out(self, code: Callable, items: Sequence[tuple]) -> list:
         """code(threads, *item) of each: images share the threads, since a step of the wavefront
         has work for a few only. The extension lets go of the interpreter's lock."""
-        workers = min(len(items), self.threads)
+        threads = self.threads
+        workers = min(len(items), threads)
         if workers <= 1:
-            return [code(self.threads, *item) for item in items]
+            return [code(threads, *item) for item in items]
         with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(lambda item: code(self.threads // workers, *item), items))
+            return list(pool.map(lambda item: code(threads // workers, *item), items))
 
     def _encode(
         self, threads: int, y: np.ndarray, z: np.ndarray, quality: int

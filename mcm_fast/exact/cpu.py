@@ -18,7 +18,7 @@ class CpuEngine:
     """See `engine.Engine`.
 
     Args:
-        threads: how many to use; by default as many as torch does.
+        threads: how many to use; by default those of the call (see `threads`).
 
     Raises:
         ImportError: the extension has not been built.
@@ -26,10 +26,12 @@ class CpuEngine:
     """
 
     def __init__(self, model: IntegerModel, threads: int | None = None):
-        threads = torch.get_num_threads() if threads is None else threads
         tensors = {name: tensor.cpu().numpy() for name, tensor in model.tensors.items()}
         self._engine = ArrayEngine(tensors, model.slices, threads)
-        self.threads = threads
+
+    @property
+    def threads(self) -> int:
+        return self._engine.threads
 
     def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
         return _tensors(self._engine.parameters(_array(y), _array(z), quality))
