@@ -138,6 +138,7 @@ def decompress(
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
 ) -> Tensor:
     """The image of a stream: uint8 (C, H, W) on the device, C as it was compressed.
 
@@ -153,13 +154,17 @@ def decompress(
         max_pixels: larger images are refused.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
+        exact: True for pixels in integers, the same on every machine; False for floating point.
+            None: integers on a CPU where the decoder's file of the model is (see `imread`). They
+            are drawn by the CPU.
 
     Raises BitstreamError for bytes that cannot be decoded, with their `reason`; ValueError when the
-    model has no such rendering or the box does not lie within the image.
+    model has no such rendering, the box does not lie within the image, or exact pixels are asked
+    for without a decoder's file.
     """
     opened, name = _placed(stream, model, max_pixels)
     codec = load(name, device, max_pixels=max_pixels)
-    return codec.decompress(opened, rendering, box=box, on_damage=on_damage)
+    return codec.decompress(opened, rendering, box=box, on_damage=on_damage, exact=exact)
 
 
 @overload
@@ -171,6 +176,7 @@ def decompress_many(
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["raise"] = "raise",
 ) -> list[Tensor]: ...
 @overload
@@ -182,6 +188,7 @@ def decompress_many(
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["return"],
 ) -> list[Tensor | Exception]: ...
 @opaque
@@ -193,6 +200,7 @@ def decompress_many(
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["raise", "return"] = "raise",
 ) -> Any:
     """The images of streams of any sizes and models; the arguments are those of `decompress`.
@@ -209,7 +217,7 @@ def decompress_many(
         codec = load(name, device, max_pixels=max_pixels)
         mine = {i: stream for i, (stream, of) in good.items() if of == name}
         decoded = codec.decompress_many(
-            [*mine.values()], rendering, on_damage=on_damage, on_error="return"
+            [*mine.values()], rendering, on_damage=on_damage, exact=exact, on_error="return"
         )
         for i, image in zip(mine, decoded, strict=True):
             images[i] = image

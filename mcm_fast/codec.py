@@ -27,7 +27,6 @@ from .inputs import (
     check_on_damage,
     check_on_error,
     check_quality,
-    check_rendering,
     check_tiles,
 )
 from .latents import Latents
@@ -168,6 +167,7 @@ class Codec(Encoder, Decoder):
         *,
         box: tuple[int, int, int, int] | None = None,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
     ) -> Tensor:
         """The image of a stream: uint8 (C, H, W) on the codec's device, of as many channels as were
         compressed.
@@ -179,13 +179,15 @@ class Codec(Encoder, Decoder):
                 seek, no more is read than it needs.
             on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray,
                 with a warning (UserWarning) that names their boxes. The header must be whole.
+            exact: True for pixels in integers, the same on every machine; False for floating point.
+                None: integers on a CPU where the decoder's file of the model is (see `imread`).
+                They are drawn by the CPU.
 
         Raises BitstreamError for bytes that are not a whole stream of this model, or of an image
-        above `max_pixels`; ValueError for a rendering that the model does not have and for a box
-        that does not lie within the image.
+        above `max_pixels`; ValueError for a rendering that the model does not have, for a box
+        that does not lie within the image and for exact pixels without a decoder's file.
         """
-        synthesis = check_rendering(rendering, self.renderings)
-        return self._decompress(stream, synthesis, box, on_damage)
+        return self._decompress(stream, self._painter(rendering, exact), box, on_damage)
 
     @overload
     def decompress_many(
@@ -194,6 +196,7 @@ class Codec(Encoder, Decoder):
         rendering: str = FAITHFUL,
         *,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: Literal["raise"] = "raise",
     ) -> list[Tensor]: ...
 
@@ -204,6 +207,7 @@ class Codec(Encoder, Decoder):
         rendering: str = FAITHFUL,
         *,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: Literal["return"],
     ) -> list[Tensor | Exception]: ...
 
@@ -214,18 +218,19 @@ class Codec(Encoder, Decoder):
         rendering: str = FAITHFUL,
         *,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: OnError = "raise",
     ) -> Any:
-        """The images of streams of any sizes. `on_damage`: see `decompress`; `on_error`: see
-        `compress_many`."""
+        """The images of streams of any sizes. `on_damage` and `exact`: see `decompress`;
+        `on_error`: see `compress_many`."""
         check_on_error(on_error)
-        synthesis, blank = check_rendering(rendering, self.renderings), check_on_damage(on_damage)
+        painter, blank = self._painter(rendering, exact), check_on_damage(on_damage)
         items: list[Any] = check_many(streams, "streams")
         opened = [attempt(lambda item: self._open(item, None, blank), item) for item in items]
 
         def pictures(good: list[Stream]) -> list[Tensor | Exception]:
             pairs = zip(good, self._decode_tiles(good), strict=True)
-            return [attempt(lambda pair: self._whole(*pair, synthesis, blank), p) for p in pairs]
+            return [attempt(lambda pair: self._whole(*pair, painter, blank), p) for p in pairs]
 
         return settle(together(pictures, settle(opened, on_error)), on_error)
 
@@ -235,10 +240,13 @@ class Codec(Encoder, Decoder):
         return single(self._decode([self._open(stream)])[0])
 
     @public
-    def synthesis(self, latents: Latents, rendering: str = FAITHFUL) -> Tensor:
-        """Latents -> image, uint8 (3, H, W), or (1, H, W) if gray, on the codec's device."""
-        synthesis = check_rendering(rendering, self.renderings)
-        return self._paint(check_latents(latents, self._channels), synthesis)
+    def synthesis(
+        self, latents: Latents, rendering: str = FAITHFUL, *, exact: bool | None = None
+    ) -> Tensor:
+        """Latents -> image, uint8 (3, H, W), or (1, H, W) if gray, on the codec's device; the
+        pixels that `decompress` gives, whose `exact` this is."""
+        painter = self._painter(rendering, exact)
+        return self._paint(check_latents(latents, self._channels), painter)
 
     @public
     def ideal_bits(self, latents: Latents) -> float:

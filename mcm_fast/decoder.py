@@ -15,12 +15,17 @@ from .coding_tiles import Tile
 from .container import Stream
 from .errors import caught
 from .exact.engine import CodedItem, Parameters
+from .exact.pixels.cpu import CpuRenderer
+from .inputs import check_exact, check_rendering
 from .latents import Latents, Painted
 from .loaded import LoadedModel
 from .network.transforms import Synthesis
+from .pixel_decoder import drawn, sight_of
 from .stream_decoder import Sight, StreamDecoder, TilesOf, good_tiles
 from .transforms import run as transforms
 from .transforms.tiles import synthesis_reach
+
+Painter = Synthesis | CpuRenderer
 
 
 class Decoder(LoadedModel, StreamDecoder):
@@ -40,12 +45,29 @@ class Decoder(LoadedModel, StreamDecoder):
     def _parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
         return self.engine.parameters(y, z, quality)
 
-    def _sight(self, painter: Synthesis) -> Sight:
+    def _painter(self, rendering: str, exact: bool | None) -> Painter:
+        """What paints: integers if they are asked for, or on a CPU where they are there."""
+        synthesis = check_rendering(rendering, self.renderings)
+        if check_exact(exact) is False or (exact is None and self.device.type != "cpu"):
+            return synthesis
+        renderer = self._exact.renderer(rendering)
+        if renderer is None and exact:
+            model = f"model {self.integers.id.hex()} with a rendering {rendering!r}"
+            made = "mcm-fast export --decoder makes it"
+            raise ValueError(f"exact=True needs the decoder's file of {model}: {made}")
+        return renderer or synthesis
+
+    def _sight(self, painter: Painter) -> Sight:
+        if isinstance(painter, CpuRenderer):
+            return sight_of(painter)
         pair = 2  # attention pairs neighbours
         reach = -(-synthesis_reach(self.network.config) // pair) * pair
         return Sight(reach, pair, everywhere=False)
 
-    def _colours(self, painted: Painted, quality: int, gray: bool, painter: Synthesis) -> Tensor:
+    def _colours(self, painted: Painted, quality: int, gray: bool, painter: Painter) -> Tensor:
+        if isinstance(painter, CpuRenderer):
+            pixels = torch.from_numpy(drawn(_arrays(painted), quality, gray, painter))
+            return pixels.permute(2, 0, 1).contiguous().to(self.device)
         level = self._level(quality)
         image = transforms.synthesis(self.network, painter, painted, level, self.tile_pixels)
         return gray_of(image) if gray else image
@@ -74,12 +96,19 @@ class Decoder(LoadedModel, StreamDecoder):
         header = stream.width, stream.height, stream.quality, stream.transposed
         return Latents(y, z, *header, parameters, stream.gray, stream.sides)
 
-    def _paint(self, latents: Latents, painter: Synthesis) -> Tensor:
+    def _paint(self, latents: Latents, painter: Painter) -> Tensor:
         parameters = tiled.parameters(self.engine, latents)
         whole = Tile(0, 0, *latents.coded_size)
         painted = Painted(latents.y, parameters, whole, latents.transposed)
         return self._colours(painted, latents.quality_steps, latents.gray, painter)
 
-    def _whole(self, stream: Stream, decoded: TilesOf, painter: Synthesis, blank: bool) -> Tensor:
+    def _whole(self, stream: Stream, decoded: TilesOf, painter: Painter, blank: bool) -> Tensor:
         box = Tile(0, 0, stream.width, stream.height)
         return self._picture(stream, decoded, box, painter, blank)
+
+
+def _arrays(painted: Painted) -> Painted:
+    """With arrays for planes, which share the memory of tensors on the CPU."""
+    said = painted.parameters
+    planes: Any = [t.cpu().numpy() for t in (painted.y, said.mu, said.indexes, said.hyper)]
+    return painted._replace(y=planes[0], parameters=Parameters(*planes[1:]))

@@ -125,6 +125,13 @@ def check_scale(scale: int) -> int:
     return scale
 
 
+def check_exact(exact: bool | None) -> bool | None:
+    """True, False or None."""
+    if exact is not None and type(exact) is not bool:
+        raise ValueError(f"exact is True, False or None, not {exact!r}")
+    return exact
+
+
 def check_on_damage(on_damage: OnDamage) -> bool:
     """ "raise" or "blank" -> whether damaged tiles are kept."""
     if on_damage not in get_args(OnDamage):

@@ -89,6 +89,15 @@ def load_decoder(
     return decoder.with_limits(max_pixels=max_pixels)
 
 
+def find_decoder(model_id: bytes, model: Path | None) -> Path | None:
+    """The decoder's file of a model with this id: beside the model's file, or an installed one."""
+    files = _files(DECODER_SUFFIX)
+    if model is not None:
+        files = {"": _beside(model), **files}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    return next((files[name] for name, key in _ids(files).items() if key == model_id.hex()), None)
+
+
 def decoder_path(model: Model | bytes) -> Path:
     """The decoder's file of a model; arguments and errors are those of `load_decoder`."""
     files = _files(DECODER_SUFFIX)
@@ -96,7 +105,7 @@ def decoder_path(model: Model | bytes) -> Path:
         return _decoder_of(model, files)
     path = _path_of(model, files)
     if not path.name.endswith(DECODER_SUFFIX):
-        path = path.with_name(path.name.removesuffix(SUFFIX) + DECODER_SUFFIX)
+        path = _beside(path)
         if not path.is_file():
             raise FileNotFoundError(f"there is no decoder's file {path} (export --decoder)")
     return path
@@ -129,6 +138,10 @@ def names() -> dict[str, str]:
     """The installed models and decoders, id in hex -> name."""
     files = _files(DECODER_SUFFIX), _files(SUFFIX)
     return {key: name for each in files for name, key in _ids(each).items()}
+
+
+def _beside(model: Path) -> Path:
+    return model.with_name(model.name.removesuffix(SUFFIX) + DECODER_SUFFIX)
 
 
 def _decoder_of(model_id: bytes, files: dict[str, Path]) -> Path:
@@ -176,8 +189,11 @@ def _ids(files: dict[str, Path]) -> dict[str, str]:
 def _stated_id(path: str, changed: int) -> str:
     from safetensors import safe_open
 
-    with safe_open(path, "np") as file:
-        return (file.metadata() or {}).get("id", "")
+    try:
+        with safe_open(path, "np") as file:
+            return (file.metadata() or {}).get("id", "")
+    except Exception as error:  # safetensors raises its own class, and OSError
+        raise ValueError(f"{path} is not a model's or a decoder's file: {error}") from error
 
 
 @functools.lru_cache(maxsize=4)

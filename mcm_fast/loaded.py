@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -15,6 +16,7 @@ from . import model_file, presets
 from .exact.engines import make_engine
 from .exact.model import IntegerModel
 from .exact.quantize import export
+from .exact_pixels import ExactPixels
 from .inputs import check_limit, check_threads
 from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
 from .network.model import Network
@@ -54,6 +56,7 @@ class LoadedModel:
         device: str | torch.device = "cpu",
         engine: str | None = None,
         renderings: dict[str, Synthesis] | None = None,
+        file: str | os.PathLike[str] | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
         tile_pixels: int = TILE_PIXELS,
@@ -65,11 +68,12 @@ class LoadedModel:
         others = {name: prepare(net.to(self.device)) for name, net in (renderings or {}).items()}
         self.renderings = {FAITHFUL: self.network.synthesis, **others}
         self.engine = make_engine(integers, engine, self.device)
+        self._exact = ExactPixels(integers.id, None if file is None else Path(file))
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self.tile_pixels = check_limit("tile_pixels", tile_pixels)
         self.threads = check_threads(threads)
         self._remake: Callable[..., LoadedModel] = partial(
-            type(self), network, integers, self.device, engine, renderings
+            type(self), network, integers, self.device, engine, renderings, file
         )
 
     @classmethod
@@ -89,7 +93,7 @@ class LoadedModel:
         Raises FileNotFoundError where there is no file, ValueError for a file that is no model.
         """
         network, integers, renderings = model_file.load(path)
-        codec = cls(network, integers, device, engine, renderings)
+        codec = cls(network, integers, device, engine, renderings, path)
         limits = {"max_pixels": max_pixels, "tile_pixels": tile_pixels}
         codec = codec.with_limits(**limits, threads=threads)
         codec._remake = partial(cls.from_file, os.fspath(path), codec.device, engine)

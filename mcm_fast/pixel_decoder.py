@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from .exact.engine import Parameters
 from .exact.identity import MODEL, identity
 from .exact.pixels.cpu import CpuRenderer
 from .exact.pixels.decoder_file import DecoderFile
+from .exact.pixels.renderers import Renderers
 from .gray import luma
 from .inputs import OnDamage, check_limit, check_rendering, check_threads
 from .latents import Painted
@@ -23,12 +23,6 @@ from .limits import MAX_PIXELS
 from .opaque import opaque
 from .presets import FAITHFUL
 from .stream_decoder import AnyStream, Sight, StreamDecoder
-
-_READING = threading.RLock()
-# A fork waits for whoever reads: in the child nobody would let go of the lock.
-os.register_at_fork(
-    before=_READING.acquire, after_in_parent=_READING.release, after_in_child=_READING.release
-)
 
 
 class PixelDecoder(StreamDecoder):
@@ -70,7 +64,7 @@ class PixelDecoder(StreamDecoder):
         self._y_and_z = slices * sizes[0][2], sizes[1][1]
         self._features = len(integers["hyper.2.weight"])
         self._id = identity(MODEL, integers)
-        self._renderers: dict[str, CpuRenderer] = {}
+        self._renderers = Renderers(self._file, self.threads)
 
     @opaque
     def decompress(
@@ -86,7 +80,8 @@ class PixelDecoder(StreamDecoder):
 
         The arguments, and what is raised, are those of `Codec.decompress`.
         """
-        painter = self._renderer(rendering)
+        check_rendering(rendering, self.renderings)
+        painter = self._renderers[rendering]
         return self._decompress(stream, painter, box, on_damage).transpose(1, 2, 0)
 
     def with_limits(self, *, max_pixels: int = MAX_PIXELS) -> PixelDecoder:
@@ -112,14 +107,6 @@ class PixelDecoder(StreamDecoder):
     def __repr__(self) -> str:
         return f"<PixelDecoder: model {self.id}, {', '.join(self.renderings)}>"
 
-    def _renderer(self, name: str) -> CpuRenderer:
-        """Read when it is first used: it is most of the file."""
-        check_rendering(name, self.renderings)
-        with _READING:
-            if name not in self._renderers:
-                self._renderers[name] = CpuRenderer(self._file.rendering(name), self.threads)
-            return self._renderers[name]
-
     @property
     def _model_id(self) -> bytes:
         return self._id
@@ -139,16 +126,12 @@ class PixelDecoder(StreamDecoder):
         return self._engine.parameters(y, z, quality)
 
     def _sight(self, painter: CpuRenderer) -> Sight:
-        return Sight(painter.rendering.reach, painter.rendering.alignment, everywhere=True)
+        return sight_of(painter)
 
     def _colours(
         self, painted: Painted, quality: int, gray: bool, painter: CpuRenderer
     ) -> np.ndarray:
-        pixels = drawn(painted, quality, painter)
-        if gray:
-            red, green, blue = np.moveaxis(pixels.astype(np.int32), 2, 0)
-            pixels = luma(red, green, blue).astype(np.uint8)[..., None]
-        return pixels.transpose(2, 0, 1)
+        return drawn(painted, quality, gray, painter).transpose(2, 0, 1)
 
     def _with_alpha(self, image: np.ndarray, plane: np.ndarray) -> np.ndarray:
         pixels = np.concatenate((image.transpose(1, 2, 0), plane[..., None]), 2)
@@ -161,11 +144,20 @@ class PixelDecoder(StreamDecoder):
         return array
 
 
-def drawn(painted: Painted, quality: int, painter: CpuRenderer) -> np.ndarray:
-    """Pixels of planes that are arrays: uint8 (H, W, 3), in the user's orientation."""
+def sight_of(painter: CpuRenderer) -> Sight:
+    return Sight(painter.rendering.reach, painter.rendering.alignment, everywhere=True)
+
+
+def drawn(painted: Painted, quality: int, gray: bool, painter: CpuRenderer) -> np.ndarray:
+    """Pixels of planes that are arrays: uint8 (H, W, 3), or (H, W, 1) if gray, in the user's
+    orientation."""
     said = painted.parameters
     planes: Any = (painted.y, said.mu, said.indexes, said.hyper)
     y, mu, indexes, hyper = planes
     left, top, right, bottom = painted.box
     box, turned = (top, left, bottom, right), painted.transposed
-    return painter.render(y, mu, indexes, hyper, quality, box=box, transposed=turned)
+    pixels = painter.render(y, mu, indexes, hyper, quality, box=box, transposed=turned)
+    if not gray:
+        return pixels
+    grays: np.ndarray = luma(*np.moveaxis(pixels.astype(np.int32), 2, 0)).astype(np.uint8)
+    return grays[..., None]
