@@ -15,6 +15,7 @@ from mcm_fast.exact.pixels.rendering import Rendering
 from mcm_fast.exact.pixels.tables import exp2_table, means_table, sigmoid_table
 from mcm_fast.exact.quantize import export
 from mcm_fast.network.model import Network
+from mcm_fast.network.preview import Preview
 from mcm_fast.presets import config_of
 
 
@@ -30,6 +31,16 @@ def tiny_network(seed: int = 0) -> Network:
     return network
 
 
+def tiny_preview(seed: int = 0) -> Preview:
+    """For the tiny network; every weight matters."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        preview = Preview(config_of("tiny")).eval().requires_grad_(False)
+        preview.gather.weight.normal_(0, 0.1)
+        preview.last.weight.normal_(0, 0.02)
+    return preview
+
+
 def pictures() -> list[torch.Tensor]:
     """Something smooth, and noise."""
     x = torch.linspace(0, 6, 128)
@@ -39,10 +50,12 @@ def pictures() -> list[torch.Tensor]:
 
 
 def tiny_rendering(path) -> tuple[Network, Rendering, list[Sample]]:
-    """A tiny network, its faithful rendering as it is written to `path`, and samples."""
+    """A tiny network, its faithful rendering as it is written to `path` with previews, and
+    samples."""
     network = tiny_network()
     integers = export(network)
-    found = export_pixels(network, integers, {"faithful": network.synthesis}, pictures(), path)
+    renderings = {"faithful": network.synthesis}
+    found = export_pixels(network, integers, renderings, pictures(), path, tiny_preview())
     engine = make_engine(integers, None, torch.device("cpu"))
     return network, found["faithful"], samples_of(network, engine, pictures())
 
