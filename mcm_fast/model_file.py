@@ -2,10 +2,9 @@
 integers of the entropy model, which are stored and never recomputed (FORMAT.md, section 2).
 
 Floats are called `network.<parameter>`; the metadata hold the configuration and the model's id. A
-second rendering of the same streams is a second synthesis, `rendering.<name>.<parameter>`, and
-what draws previews is `preview.<parameter>`. A
-compact file leaves out the floats that its integers say, to within their rounding (see
-`exact.dequantize`).
+second rendering of the same streams is a second synthesis, `rendering.<name>.<parameter>`; what
+draws previews is `preview.<parameter>`. A compact file leaves out the floats that its integers say,
+to within their rounding (see `exact.dequantize`).
 """
 
 from __future__ import annotations
