@@ -20,6 +20,7 @@ from .exact_pixels import ExactPixels
 from .inputs import check_limit, check_threads
 from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
 from .network.model import Network
+from .network.preview import Preview
 from .network.transforms import Synthesis
 from .opaque import opaque
 from .presets import FAITHFUL
@@ -38,6 +39,7 @@ class LoadedModel:
     Attributes:
         device: where the transforms run and images come back.
         renderings: the syntheses by name; each paints its own picture of the same stream.
+        preview: what draws at an eighth and a sixteenth, or None.
         max_pixels: larger images are refused, in both directions, before memory is taken for them.
             Counted in whole blocks of 16 x 16.
         tile_pixels: larger images are transformed in tiles of about that many pixels (see
@@ -56,6 +58,7 @@ class LoadedModel:
         device: str | torch.device = "cpu",
         engine: str | None = None,
         renderings: dict[str, Synthesis] | None = None,
+        preview: Preview | None = None,
         file: str | os.PathLike[str] | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
@@ -67,13 +70,14 @@ class LoadedModel:
         self.integers = integers
         others = {name: prepare(net.to(self.device)) for name, net in (renderings or {}).items()}
         self.renderings = {FAITHFUL: self.network.synthesis, **others}
+        self.preview = None if preview is None else prepare(preview.to(self.device))
         self.engine = make_engine(integers, engine, self.device)
         self._exact = ExactPixels(integers.id, None if file is None else Path(file))
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self.tile_pixels = check_limit("tile_pixels", tile_pixels)
         self.threads = check_threads(threads)
         self._remake: Callable[..., LoadedModel] = partial(
-            type(self), network, integers, self.device, engine, renderings, file
+            type(self), network, integers, self.device, engine, renderings, preview, file
         )
 
     @classmethod
@@ -92,8 +96,8 @@ class LoadedModel:
 
         Raises FileNotFoundError where there is no file, ValueError for a file that is no model.
         """
-        network, integers, renderings = model_file.load(path)
-        codec = cls(network, integers, device, engine, renderings, path)
+        network, integers, renderings, preview = model_file.load(path)
+        codec = cls(network, integers, device, engine, renderings, preview, path)
         limits = {"max_pixels": max_pixels, "tile_pixels": tile_pixels}
         codec = codec.with_limits(**limits, threads=threads)
         codec._remake = partial(cls.from_file, os.fspath(path), codec.device, engine)

@@ -26,7 +26,7 @@ def export_decoder(
     from . import data
     from .config import Options
 
-    network, integers, others = model_file.load(model)
+    network, integers, others, preview = model_file.load(model)
     tiles = data.load(Options(data=sources, steps=1, batch=1)).train[:images]
     height, width = (side // 64 * 64 for side in tiles.shape[2:])
     tiles = list(tiles[:, :, :height, :width])
@@ -34,7 +34,7 @@ def export_decoder(
 
     def write(part: Path) -> None:
         renderings = {FAITHFUL: network.synthesis, **others}
-        found.update(export_pixels(network, integers, renderings, tiles, part))
+        found.update(export_pixels(network, integers, renderings, tiles, part, preview))
 
     write_with(path, write)
     return found
