@@ -8,15 +8,14 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from . import container
 from .container import Bytes, Source, Stream, as_source, read_header
-from .inputs import Objective, OnDamage, check_many, check_on_error
-from .installed import DEFAULT, Model, load, name_of, names
+from .inputs import Objective, OnDamage, check_on_error
+from .installed import DEFAULT, Model, load, name_of
 from .limits import MAX_PIXELS
-from .loaded import FAITHFUL
 from .many import attempt, settle
-from .metadata import named
 from .opaque import opaque
+from .presets import FAITHFUL
+from .tensor_inputs import check_many
 
 
 @opaque
@@ -215,25 +214,6 @@ def decompress_many(
         for i, image in zip(mine, decoded, strict=True):
             images[i] = image
     return settle(images, on_error)
-
-
-@opaque
-def info(stream: Bytes, *, verify: bool = False) -> dict[str, Any]:
-    """What a stream's header says, as plain values.
-
-    `model` is the name of the installed model that it needs, or None; `model_id` names it always.
-    With `verify` all of it is read, and `damaged` lists the tiles that are not whole (see
-    `container.info`). Raises BitstreamError.
-    """
-    facts = container.info(stream, verify=verify)
-    return {"model": names().get(facts["model_id"]), **facts}
-
-
-@opaque
-def read_metadata(stream: Bytes | Stream) -> dict[str, bytes]:
-    """What a stream carries beside the picture: {"icc_profile": ..., "exif": ...}, as `compress`
-    took it. Nothing else of it is read. Raises BitstreamError."""
-    return named(stream.chunks if isinstance(stream, Stream) else container.read_chunks(stream))
 
 
 def _placed(

@@ -10,24 +10,19 @@ is a list, whose items may be exceptions (see `many`); the public methods unwrap
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, overload
 
 from torch import Tensor
 
 from . import tiled
 from .channels import split
-from .container import Bytes, Source, Stream, as_source, read_header
+from .container import Stream
 from .decoder import Decoder
 from .encoder import Carried, Encoder
 from .inputs import (
     Objective,
     OnDamage,
     check_aim,
-    check_box,
-    check_image,
-    check_latents,
-    check_many,
     check_metadata,
     check_on_damage,
     check_on_error,
@@ -36,11 +31,11 @@ from .inputs import (
     check_tiles,
 )
 from .latents import Latents
-from .loaded import FAITHFUL
 from .many import OnError, attempt, settle, single, together
+from .presets import FAITHFUL
 from .state import public
-
-AnyStream = Bytes | Source | Stream
+from .stream_decoder import AnyStream
+from .tensor_inputs import check_image, check_latents, check_many
 
 
 class Codec(Encoder, Decoder):
@@ -190,15 +185,7 @@ class Codec(Encoder, Decoder):
         that does not lie within the image.
         """
         synthesis = check_rendering(rendering, self.renderings)
-        blank = check_on_damage(on_damage)
-        if not isinstance(stream, Stream):
-            stream = as_source(stream)
-        header = stream if isinstance(stream, Stream) else read_header(stream, self.max_pixels)
-        part = check_box(box or (0, 0, header.width, header.height), header.width, header.height)
-        wanted = None if box is None else partial(self._needed, box=part)
-        opened = self._open(stream, wanted, blank)
-        (decoded,) = self._decode_tiles([opened])
-        return self._picture(opened, decoded, part, synthesis, blank)
+        return self._decompress(stream, synthesis, box, on_damage)
 
     @overload
     def decompress_many(

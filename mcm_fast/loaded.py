@@ -15,16 +15,17 @@ from . import model_file, presets
 from .exact.engines import make_engine
 from .exact.model import IntegerModel
 from .exact.quantize import export
-from .inputs import check_device, check_limit, check_threads
+from .inputs import check_limit, check_threads
 from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
 from .network.model import Network
 from .network.preview import Preview
 from .network.transforms import Synthesis
 from .opaque import opaque
+from .presets import FAITHFUL
 from .state import own_defaults, public
+from .tensor_inputs import check_device
 from .transforms.weights import prepare
 
-FAITHFUL = "faithful"
 Self = TypeVar("Self", bound="LoadedModel")
 
 

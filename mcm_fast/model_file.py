@@ -10,7 +10,6 @@ to within their rounding (see `exact.dequantize`).
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -161,12 +160,6 @@ def _filled(network: M, tensors: dict[str, torch.Tensor], prefix: str) -> M:
     except RuntimeError as error:  # names and shapes
         raise ValueError(str(error)) from error
     return network.eval().requires_grad_(False)
-
-
-def model_id(path: Path) -> str:
-    """The id that a model file states, in hex, without reading its tensors."""
-    with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get("id", "")
 
 
 def _contiguous(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

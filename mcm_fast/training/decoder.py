@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import model_file
-from ..codec import FAITHFUL
 from ..exact.pixels.quantize import export_pixels
 from ..exact.pixels.rendering import Rendering
 from ..files import write_with
+from ..presets import FAITHFUL
 
 IMAGES = 48  # training images that the scales are chosen by
 

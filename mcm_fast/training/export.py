@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .. import model_file
-from ..codec import FAITHFUL
 from ..files import write_with
 from ..network.fast import FastSynthesis
 from ..network.model import Network
 from ..network.preview import Preview
+from ..presets import FAITHFUL
 from .checkpoint import is_model, load_weights, read_metadata
 
 

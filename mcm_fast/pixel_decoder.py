@@ -1,0 +1,171 @@
+"""Streams to arrays in integers: exact pixels on every machine. Imports no torch."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .exact.arrays import ArrayEngine
+from .exact.engine import Parameters
+from .exact.identity import MODEL, identity
+from .exact.pixels.cpu import CpuRenderer
+from .exact.pixels.decoder_file import DecoderFile
+from .gray import luma
+from .inputs import OnDamage, check_limit, check_rendering, check_threads
+from .latents import Painted
+from .limits import MAX_PIXELS
+from .opaque import opaque
+from .presets import FAITHFUL
+from .stream_decoder import AnyStream, Sight, StreamDecoder
+
+_READING = threading.RLock()
+# A fork waits for whoever reads: in the child nobody would let go of the lock.
+os.register_at_fork(
+    before=_READING.acquire, after_in_parent=_READING.release, after_in_child=_READING.release
+)
+
+
+class PixelDecoder(StreamDecoder):
+    """A decoder's file ready for use: what a program keeps that reads many streams.
+
+        decoder = mcm_fast.PixelDecoder("small.decoder.safetensors", threads=1)
+        array = decoder.decompress(stream)
+
+    Any number of threads may share it; a pickle names the file and loads it again.
+
+    Args:
+        path: the file that `mcm-fast export --decoder` writes.
+        threads: how many to use; by default one for each core that the process may run on, and one
+            in a worker of torch's DataLoader.
+        max_pixels: larger images are refused before memory is taken for them.
+
+    Attributes:
+        renderings: names of the file's renderings, with their ids in hex.
+
+    Raises FileNotFoundError; ValueError for a file that is not a decoder's or breaks a bound, or
+    for threads that are not positive; ImportError where the C++ engine has not been built.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ):
+        self.threads = check_threads(threads)
+        self.max_pixels = check_limit("max_pixels", max_pixels)
+        self._file = DecoderFile(path)
+        self.renderings: dict[str, str] = self._file.renderings
+        integers = self._file.integers()
+        slices = sum(name.endswith(".head.weight") for name in integers)
+        self._engine = ArrayEngine(integers, slices, self.threads)
+        sizes = [integers[f"{name}.weight"].shape for name in ("slice.0.context3", "hyper.0")]
+        self._y_and_z = slices * sizes[0][2], sizes[1][1]
+        self._features = len(integers["hyper.2.weight"])
+        self._id = identity(MODEL, integers)
+        self._renderers: dict[str, CpuRenderer] = {}
+
+    @opaque
+    def decompress(
+        self,
+        stream: AnyStream,
+        rendering: str = FAITHFUL,
+        *,
+        box: tuple[int, int, int, int] | None = None,
+        on_damage: OnDamage = "raise",
+    ) -> np.ndarray:
+        """The image of a stream: uint8 (H, W, C), C as it was compressed. The same on every
+        machine, for any number of threads; a box is the crop of the whole, to the last bit.
+
+        The arguments, and what is raised, are those of `Codec.decompress`.
+        """
+        painter = self._renderer(rendering)
+        return self._decompress(stream, painter, box, on_damage).transpose(1, 2, 0)
+
+    def with_limits(self, *, max_pixels: int = MAX_PIXELS) -> PixelDecoder:
+        """The same decoder, sharing all its memory, with another limit."""
+        other = copy.copy(self)
+        other.max_pixels = check_limit("max_pixels", max_pixels)
+        return other
+
+    @property
+    def id(self) -> str:
+        """The model's id in hex: that of the streams it decodes."""
+        return self._id.hex()
+
+    def __copy__(self) -> PixelDecoder:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __reduce__(self) -> tuple[Callable[[], PixelDecoder], tuple[()]]:
+        made = partial(type(self), self._file.path, self.threads, max_pixels=self.max_pixels)
+        return made, ()
+
+    def __repr__(self) -> str:
+        return f"<PixelDecoder: model {self.id}, {', '.join(self.renderings)}>"
+
+    def _renderer(self, name: str) -> CpuRenderer:
+        """Read when it is first used: it is most of the file."""
+        check_rendering(name, self.renderings)
+        with _READING:
+            if name not in self._renderers:
+                self._renderers[name] = CpuRenderer(self._file.rendering(name), self.threads)
+            return self._renderers[name]
+
+    @property
+    def _model_id(self) -> bytes:
+        return self._id
+
+    @property
+    def _channels(self) -> tuple[int, int]:
+        return self._y_and_z
+
+    @property
+    def _hyper_channels(self) -> int:
+        return self._features
+
+    def _decode_items(self, items: Sequence[Any]) -> Sequence[Any]:
+        return self._engine.decode(items)
+
+    def _parameters(self, y: np.ndarray, z: np.ndarray, quality: int) -> Parameters:
+        return self._engine.parameters(y, z, quality)
+
+    def _sight(self, painter: CpuRenderer) -> Sight:
+        return Sight(painter.rendering.reach, painter.rendering.alignment, everywhere=True)
+
+    def _colours(
+        self, painted: Painted, quality: int, gray: bool, painter: CpuRenderer
+    ) -> np.ndarray:
+        pixels = drawn(painted, quality, painter)
+        if gray:
+            red, green, blue = np.moveaxis(pixels.astype(np.int32), 2, 0)
+            pixels = luma(red, green, blue).astype(np.uint8)[..., None]
+        return pixels.transpose(2, 0, 1)
+
+    def _with_alpha(self, image: np.ndarray, plane: np.ndarray) -> np.ndarray:
+        pixels = np.concatenate((image.transpose(1, 2, 0), plane[..., None]), 2)
+        return pixels.transpose(2, 0, 1)
+
+    def _canvas(self, channels: int, height: int, width: int) -> np.ndarray:
+        return np.empty((height, width, channels), np.uint8).transpose(2, 0, 1)
+
+    def _plane(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+
+def drawn(painted: Painted, quality: int, painter: CpuRenderer) -> np.ndarray:
+    """Pixels of planes that are arrays: uint8 (H, W, 3), in the user's orientation."""
+    said = painted.parameters
+    planes: Any = (painted.y, said.mu, said.indexes, said.hyper)
+    y, mu, indexes, hyper = planes
+    left, top, right, bottom = painted.box
+    box, turned = (top, left, bottom, right), painted.transposed
+    return painter.render(y, mu, indexes, hyper, quality, box=box, transposed=turned)
