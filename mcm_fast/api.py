@@ -133,6 +133,7 @@ def decompress(
     stream: Bytes | Stream,
     *,
     box: tuple[int, int, int, int] | None = None,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
@@ -147,25 +148,29 @@ def decompress(
         stream: bytes, a binary file, or what `container.unpack` made of them.
         box: (left, top, right, bottom), the part of the image to decode. Of a file that can seek,
             no more is read than it needs.
+        scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+            renderings, in little more time than decoding takes. `box` still counts in pixels of
+            the whole size.
         model: the installed one that the stream names unless given, by name or path.
         device: where synthesis runs and the image comes back.
         rendering: which of the model's syntheses paints the picture.
-        max_pixels: larger images are refused.
+        max_pixels: larger images are refused, by their whole size.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
 
     Raises BitstreamError for bytes that cannot be decoded, with their `reason`; ValueError when the
-    model has no such rendering or the box does not lie within the image.
+    model has no such rendering or no previews, or the box does not lie within the image.
     """
     opened, name = _placed(stream, model, max_pixels)
     codec = load(name, device, max_pixels=max_pixels)
-    return codec.decompress(opened, rendering, box=box, on_damage=on_damage)
+    return codec.decompress(opened, rendering, box=box, scale=scale, on_damage=on_damage)
 
 
 @overload
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
@@ -177,6 +182,7 @@ def decompress_many(
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
@@ -188,6 +194,7 @@ def decompress_many(
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
@@ -209,7 +216,7 @@ def decompress_many(
         codec = load(name, device, max_pixels=max_pixels)
         mine = {i: stream for i, (stream, of) in good.items() if of == name}
         decoded = codec.decompress_many(
-            [*mine.values()], rendering, on_damage=on_damage, on_error="return"
+            [*mine.values()], rendering, scale=scale, on_damage=on_damage, on_error="return"
         )
         for i, image in zip(mine, decoded, strict=True):
             images[i] = image

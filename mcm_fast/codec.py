@@ -167,6 +167,7 @@ class Codec(Encoder, Decoder):
         rendering: str = FAITHFUL,
         *,
         box: tuple[int, int, int, int] | None = None,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
     ) -> Tensor:
         """The image of a stream: uint8 (C, H, W) on the codec's device, of as many channels as were
@@ -177,15 +178,17 @@ class Codec(Encoder, Decoder):
             rendering: which of the model's syntheses paints the picture.
             box: (left, top, right, bottom), the part of the image to decode. Of a file that can
                 seek, no more is read than it needs.
+            scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+                renderings, in little more time than decoding takes. `box` still counts in pixels
+                of the whole size, and `max_pixels` too.
             on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray,
                 with a warning (UserWarning) that names their boxes. The header must be whole.
 
         Raises BitstreamError for bytes that are not a whole stream of this model, or of an image
-        above `max_pixels`; ValueError for a rendering that the model does not have and for a box
-        that does not lie within the image.
+        above `max_pixels`; ValueError for a rendering or previews that the model does not have and
+        for a box that does not lie within the image.
         """
-        synthesis = check_rendering(rendering, self.renderings)
-        return self._decompress(stream, synthesis, box, on_damage)
+        return self._decompress(stream, self._painter(rendering, scale), box, on_damage)
 
     @overload
     def decompress_many(
@@ -193,6 +196,7 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
         on_error: Literal["raise"] = "raise",
     ) -> list[Tensor]: ...
@@ -203,6 +207,7 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
         on_error: Literal["return"],
     ) -> list[Tensor | Exception]: ...
@@ -213,19 +218,20 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
         on_error: OnError = "raise",
     ) -> Any:
-        """The images of streams of any sizes. `on_damage`: see `decompress`; `on_error`: see
-        `compress_many`."""
+        """The images of streams of any sizes. `scale`, `on_damage`: see `decompress`; `on_error`:
+        see `compress_many`."""
         check_on_error(on_error)
-        synthesis, blank = check_rendering(rendering, self.renderings), check_on_damage(on_damage)
+        painter, blank = self._painter(rendering, scale), check_on_damage(on_damage)
         items: list[Any] = check_many(streams, "streams")
         opened = [attempt(lambda item: self._open(item, None, blank), item) for item in items]
 
         def pictures(good: list[Stream]) -> list[Tensor | Exception]:
             pairs = zip(good, self._decode_tiles(good), strict=True)
-            return [attempt(lambda pair: self._whole(*pair, synthesis, blank), p) for p in pairs]
+            return [attempt(lambda pair: self._whole(*pair, painter, blank), p) for p in pairs]
 
         return settle(together(pictures, settle(opened, on_error)), on_error)
 

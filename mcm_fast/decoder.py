@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +15,24 @@ from .coding_tiles import Tile
 from .container import Stream
 from .errors import caught
 from .exact.engine import CodedItem, Parameters
+from .inputs import check_rendering, check_scale
 from .latents import Latents, Painted
 from .loaded import LoadedModel
+from .network.preview import REACH, Preview
 from .network.transforms import Synthesis
 from .stream_decoder import Sight, StreamDecoder, TilesOf, good_tiles
 from .transforms import run as transforms
 from .transforms.tiles import synthesis_reach
+
+
+class Shrinker(NamedTuple):
+    """What paints previews at 1/scale."""
+
+    head: Preview
+    scale: int
+
+
+Painter = Synthesis | Shrinker
 
 
 class Decoder(LoadedModel, StreamDecoder):
@@ -34,20 +46,31 @@ class Decoder(LoadedModel, StreamDecoder):
     def _hyper_channels(self) -> int:
         return self.integers.hyper_channels
 
+    def _painter(self, rendering: str, scale: int) -> Painter:
+        synthesis = check_rendering(rendering, self.renderings)
+        if check_scale(scale, self.preview is not None) == 1 or self.preview is None:
+            return synthesis
+        return Shrinker(self.preview, scale)
+
     def _decode_items(self, items: Sequence[CodedItem]) -> Sequence[Any]:
         return self.engine.decode(items)
 
     def _parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
         return self.engine.parameters(y, z, quality)
 
-    def _sight(self, painter: Synthesis) -> Sight:
+    def _sight(self, painter: Painter) -> Sight:
+        if isinstance(painter, Shrinker):
+            return Sight(REACH, 1, everywhere=True, scale=painter.scale, y_alone=True)
         pair = 2  # attention pairs neighbours
         reach = -(-synthesis_reach(self.network.config) // pair) * pair
         return Sight(reach, pair, everywhere=False)
 
-    def _colours(self, painted: Painted, quality: int, gray: bool, painter: Synthesis) -> Tensor:
-        level = self._level(quality)
-        image = transforms.synthesis(self.network, painter, painted, level, self.tile_pixels)
+    def _colours(self, painted: Painted, quality: int, gray: bool, painter: Painter) -> Tensor:
+        level, area = self._level(quality), self.tile_pixels
+        if isinstance(painter, Shrinker):
+            image = transforms.preview(self.network, *painter, painted, level, area)
+        else:
+            image = transforms.synthesis(self.network, painter, painted, level, area)
         return gray_of(image) if gray else image
 
     def _with_alpha(self, image: Tensor, plane: np.ndarray) -> Tensor:
@@ -80,6 +103,6 @@ class Decoder(LoadedModel, StreamDecoder):
         painted = Painted(latents.y, parameters, whole, latents.transposed)
         return self._colours(painted, latents.quality_steps, latents.gray, painter)
 
-    def _whole(self, stream: Stream, decoded: TilesOf, painter: Synthesis, blank: bool) -> Tensor:
+    def _whole(self, stream: Stream, decoded: TilesOf, painter: Painter, blank: bool) -> Tensor:
         box = Tile(0, 0, stream.width, stream.height)
         return self._picture(stream, decoded, box, painter, blank)

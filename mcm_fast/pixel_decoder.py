@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from .coding_tiles import BLOCK
 from .exact.arrays import ArrayEngine
 from .exact.engine import Parameters
 from .exact.identity import MODEL, identity
 from .exact.pixels.cpu import CpuRenderer
 from .exact.pixels.decoder_file import DecoderFile
+from .exact.pixels.layers import PREVIEW
 from .gray import luma
-from .inputs import OnDamage, check_limit, check_rendering, check_threads
+from .inputs import OnDamage, check_limit, check_rendering, check_scale, check_threads
 from .latents import Painted
-from .limits import MAX_PIXELS
+from .limits import MAX_PIXELS, SCALES
 from .opaque import opaque
 from .presets import FAITHFUL
 from .stream_decoder import AnyStream, Sight, StreamDecoder
@@ -62,7 +64,9 @@ class PixelDecoder(StreamDecoder):
         self.threads = check_threads(threads)
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self._file = DecoderFile(path)
-        self.renderings: dict[str, str] = self._file.renderings
+        previews = {PREVIEW.format(scale) for scale in SCALES}
+        found = self._file.renderings.items()
+        self.renderings: dict[str, str] = {name: key for name, key in found if name not in previews}
         integers = self._file.integers()
         slices = sum(name.endswith(".head.weight") for name in integers)
         self._engine = ArrayEngine(integers, slices, self.threads)
@@ -79,6 +83,7 @@ class PixelDecoder(StreamDecoder):
         rendering: str = FAITHFUL,
         *,
         box: tuple[int, int, int, int] | None = None,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
     ) -> np.ndarray:
         """The image of a stream: uint8 (H, W, C), C as it was compressed. The same on every
@@ -86,6 +91,10 @@ class PixelDecoder(StreamDecoder):
 
         The arguments, and what is raised, are those of `Codec.decompress`.
         """
+        check_rendering(rendering, self.renderings)
+        preview = PREVIEW.format(scale)
+        if check_scale(scale, preview in self._file.renderings) > 1:
+            rendering = preview
         painter = self._renderer(rendering)
         return self._decompress(stream, painter, box, on_damage).transpose(1, 2, 0)
 
@@ -114,7 +123,6 @@ class PixelDecoder(StreamDecoder):
 
     def _renderer(self, name: str) -> CpuRenderer:
         """Read when it is first used: it is most of the file."""
-        check_rendering(name, self.renderings)
         with _READING:
             if name not in self._renderers:
                 self._renderers[name] = CpuRenderer(self._file.rendering(name), self.threads)
@@ -139,7 +147,9 @@ class PixelDecoder(StreamDecoder):
         return self._engine.parameters(y, z, quality)
 
     def _sight(self, painter: CpuRenderer) -> Sight:
-        return Sight(painter.rendering.reach, painter.rendering.alignment, everywhere=True)
+        drawn = painter.rendering
+        how = BLOCK // drawn.block, drawn.sees_y_alone
+        return Sight(drawn.reach, drawn.alignment, True, *how)
 
     def _colours(
         self, painted: Painted, quality: int, gray: bool, painter: CpuRenderer
@@ -163,9 +173,12 @@ class PixelDecoder(StreamDecoder):
 
 def drawn(painted: Painted, quality: int, painter: CpuRenderer) -> np.ndarray:
     """Pixels of planes that are arrays: uint8 (H, W, 3), in the user's orientation."""
-    said = painted.parameters
-    planes: Any = (painted.y, said.mu, said.indexes, said.hyper)
-    y, mu, indexes, hyper = planes
-    left, top, right, bottom = painted.box
+    y: Any = painted.y
+    said: Any = painted.parameters
+    if said is None:  # then it does not matter
+        none = np.empty((0, *y.shape[1:]), np.int8)
+        said = Parameters(np.zeros_like(y), np.zeros(y.shape, np.uint8), none)  # type: ignore[arg-type]
+    mu, indexes, hyper = said.mu, said.indexes, said.hyper
+    left, top, right, bottom = painted.box.divided(BLOCK // painter.rendering.block)
     box, turned = (top, left, bottom, right), painted.transposed
     return painter.render(y, mu, indexes, hyper, quality, box=box, transposed=turned)
