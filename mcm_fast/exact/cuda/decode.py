@@ -88,6 +88,7 @@ class Wavefront:
         self.z_channels, self.room = model.z_channels, (positions, size)
         capacity = self.layers.step_capacity(tiles)
         self.arrays = self.layers.fields(positions)
+        self.y = empty(positions, model.y_channels, dtype=torch.int16)
         self.picks = self.layers.picks(images * capacity)
         self.affine = self.layers.affine(images)
         latents = positions * (model.y_channels + model.z_channels)
@@ -107,7 +108,8 @@ class Wavefront:
             "states": empty(images, MAX_LANES * MAX_GROUPS),
             "cursor": empty(images, MAX_GROUPS),
             **dict(zip(("tables", "bases", "places"), self.picks, strict=True)),
-            "y": self.arrays[0],
+            "y": self.y,
+            "seen": self.arrays[0],
             "z": 0,
             "differences": self.differences,
         }
@@ -153,7 +155,7 @@ class Wavefront:
 
     def _results(self, batch: Batch, z: Tensor) -> list[Decoded | BitstreamError]:
         """Copies of what was decoded, or what is wrong with it. Waits."""
-        fields = [t[: batch.positions].clone() for t in self.arrays]
+        fields = [t[: batch.positions].clone() for t in (self.y, *self.arrays[1:])]
         y, hyper, mu, indexes = map(batch.planar, fields)
         errors = self.coder["error"].tolist()
         parameters = map(Parameters, mu, indexes, hyper)

@@ -38,7 +38,8 @@ def load_decoder(path: str | os.PathLike, wanted: Collection[str] | None = None)
     """Reads and checks the renderings; the entropy model's integers are its engine's to check.
 
     `wanted`: only these renderings, where they are there; all by default.
-    Raises ValueError for a file that is not one, or whose numbers break a bound.
+    Raises ValueError for a file that is not one, or whose numbers break a bound, and
+    FileNotFoundError.
     """
     file = DecoderFile(path)
     names = [name for name in file.renderings if wanted is None or name in wanted]
