@@ -75,6 +75,19 @@ def of_box(stream: Stream, box: Tile, damage: dict[int, BitstreamError], keep: b
     return out.T if stream.transposed else out
 
 
+def shrunk(plane: np.ndarray, scale: int) -> np.ndarray:
+    """uint8 (H, W) -> (ceil(H / scale), ceil(W / scale)): the mean of what there is of each block,
+    rounded half up."""
+    if scale == 1:
+        return plane
+    starts = [np.arange(0, side, scale) for side in plane.shape]
+    total = np.add.reduceat(plane, starts[0], 0, np.int64)
+    total = np.add.reduceat(total, starts[1], 1)
+    sizes = (np.minimum(scale, side - at) for at, side in zip(starts, plane.shape, strict=True))
+    count = np.multiply.outer(*sizes)
+    return ((2 * total + count) // (2 * count)).astype(np.uint8)
+
+
 def _inflated(data: bytes | None, tile: Tile) -> np.ndarray:
     if data is None:
         raise BitstreamError("truncated stream: alpha is missing", Reason.TRUNCATED)

@@ -133,6 +133,7 @@ def decompress(
     stream: Bytes | Stream,
     *,
     box: tuple[int, int, int, int] | None = None,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
@@ -148,10 +149,13 @@ def decompress(
         stream: bytes, a binary file, or what `container.unpack` made of them.
         box: (left, top, right, bottom), the part of the image to decode. Of a file that can seek,
             no more is read than it needs.
+        scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+            renderings, in little more time than decoding takes. `box` still counts in pixels of
+            the whole size.
         model: the installed one that the stream names unless given, by name or path.
         device: where synthesis runs and the image comes back.
         rendering: which of the model's syntheses paints the picture.
-        max_pixels: larger images are refused.
+        max_pixels: larger images are refused, by their whole size.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
         exact: True for pixels in integers, the same on every machine; False for floating point.
@@ -159,18 +163,20 @@ def decompress(
             are drawn by the CPU.
 
     Raises BitstreamError for bytes that cannot be decoded, with their `reason`; ValueError when the
-    model has no such rendering, the box does not lie within the image, or exact pixels are asked
-    for without a decoder's file.
+    model has no such rendering or no previews, the box does not lie within the image, or exact
+    pixels are asked for without a decoder's file.
     """
     opened, name = _placed(stream, model, max_pixels)
     codec = load(name, device, max_pixels=max_pixels)
-    return codec.decompress(opened, rendering, box=box, on_damage=on_damage, exact=exact)
+    how: dict[str, Any] = {"scale": scale, "on_damage": on_damage, "exact": exact}
+    return codec.decompress(opened, rendering, box=box, **how)
 
 
 @overload
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
@@ -183,6 +189,7 @@ def decompress_many(
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
@@ -195,6 +202,7 @@ def decompress_many(
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
@@ -216,9 +224,8 @@ def decompress_many(
     for name in {name for _, name in good.values()}:
         codec = load(name, device, max_pixels=max_pixels)
         mine = {i: stream for i, (stream, of) in good.items() if of == name}
-        decoded = codec.decompress_many(
-            [*mine.values()], rendering, on_damage=on_damage, exact=exact, on_error="return"
-        )
+        how: dict[str, Any] = {"scale": scale, "on_damage": on_damage, "exact": exact}
+        decoded = codec.decompress_many([*mine.values()], rendering, **how, on_error="return")
         for i, image in zip(mine, decoded, strict=True):
             images[i] = image
     return settle(images, on_error)

@@ -166,6 +166,7 @@ class Codec(Encoder, Decoder):
         rendering: str = FAITHFUL,
         *,
         box: tuple[int, int, int, int] | None = None,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
         exact: bool | None = None,
     ) -> Tensor:
@@ -177,6 +178,9 @@ class Codec(Encoder, Decoder):
             rendering: which of the model's syntheses paints the picture.
             box: (left, top, right, bottom), the part of the image to decode. Of a file that can
                 seek, no more is read than it needs.
+            scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+                renderings, in little more time than decoding takes. `box` still counts in pixels
+                of the whole size, and `max_pixels` too.
             on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray,
                 with a warning (UserWarning) that names their boxes. The header must be whole.
             exact: True for pixels in integers, the same on every machine; False for floating point.
@@ -184,10 +188,10 @@ class Codec(Encoder, Decoder):
                 They are drawn by the CPU.
 
         Raises BitstreamError for bytes that are not a whole stream of this model, or of an image
-        above `max_pixels`; ValueError for a rendering that the model does not have, for a box
-        that does not lie within the image and for exact pixels without a decoder's file.
+        above `max_pixels`; ValueError for a rendering or previews that the model does not have, for
+        a box that does not lie within the image and for exact pixels without a decoder's file.
         """
-        return self._decompress(stream, self._painter(rendering, exact), box, on_damage)
+        return self._decompress(stream, self._painter(rendering, scale, exact), box, on_damage)
 
     @overload
     def decompress_many(
@@ -195,6 +199,7 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
         exact: bool | None = None,
         on_error: Literal["raise"] = "raise",
@@ -206,6 +211,7 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
         exact: bool | None = None,
         on_error: Literal["return"],
@@ -217,14 +223,15 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
         exact: bool | None = None,
         on_error: OnError = "raise",
     ) -> Any:
-        """The images of streams of any sizes. `on_damage` and `exact`: see `decompress`;
+        """The images of streams of any sizes. `scale`, `on_damage` and `exact`: see `decompress`;
         `on_error`: see `compress_many`."""
         check_on_error(on_error)
-        painter, blank = self._painter(rendering, exact), check_on_damage(on_damage)
+        painter, blank = self._painter(rendering, scale, exact), check_on_damage(on_damage)
         items: list[Any] = check_many(streams, "streams")
         opened = [attempt(lambda item: self._open(item, None, blank), item) for item in items]
 
@@ -245,7 +252,7 @@ class Codec(Encoder, Decoder):
     ) -> Tensor:
         """Latents -> image, uint8 (3, H, W), or (1, H, W) if gray, on the codec's device; the
         pixels that `decompress` gives, whose `exact` this is."""
-        painter = self._painter(rendering, exact)
+        painter = self._painter(rendering, 1, exact)
         return self._paint(check_latents(latents, self._channels), painter)
 
     @public

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,16 +16,26 @@ from .container import Stream
 from .errors import caught
 from .exact.engine import CodedItem, Parameters
 from .exact.pixels.cpu import CpuRenderer
-from .inputs import check_exact, check_rendering
+from .exact.pixels.layers import PREVIEW
+from .inputs import check_exact, check_rendering, check_scale
 from .latents import Latents, Painted
 from .loaded import LoadedModel
+from .network.preview import REACH, Preview
 from .network.transforms import Synthesis
 from .pixel_decoder import drawn, sight_of
 from .stream_decoder import Sight, StreamDecoder, TilesOf, good_tiles
 from .transforms import run as transforms
 from .transforms.tiles import synthesis_reach
 
-Painter = Synthesis | CpuRenderer
+
+class Shrinker(NamedTuple):
+    """What paints previews at 1/scale."""
+
+    head: Preview
+    scale: int
+
+
+Painter = Synthesis | Shrinker | CpuRenderer
 
 
 class Decoder(LoadedModel, StreamDecoder):
@@ -39,27 +49,31 @@ class Decoder(LoadedModel, StreamDecoder):
     def _hyper_channels(self) -> int:
         return self.integers.hyper_channels
 
+    def _painter(self, rendering: str, scale: int, exact: bool | None) -> Painter:
+        """What paints: integers if they are asked for, or on a CPU where they are there."""
+        synthesis, renderer = check_rendering(rendering, self.renderings), None
+        if check_exact(exact) or (exact is None and self.device.type == "cpu"):
+            renderer = self._exact.renderer(rendering if scale == 1 else PREVIEW.format(scale))
+        check_scale(scale, self.preview is not None or renderer is not None)
+        if renderer is None and exact:
+            model = f"model {self.integers.id.hex()} with a rendering {rendering!r}"
+            made = "mcm-fast export --decoder makes it"
+            raise ValueError(f"exact=True needs the decoder's file of {model}: {made}")
+        if renderer is not None or scale == 1 or self.preview is None:
+            return renderer or synthesis
+        return Shrinker(self.preview, scale)
+
     def _decode_items(self, items: Sequence[CodedItem]) -> Sequence[Any]:
         return self.engine.decode(items)
 
     def _parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
         return self.engine.parameters(y, z, quality)
 
-    def _painter(self, rendering: str, exact: bool | None) -> Painter:
-        """What paints: integers if they are asked for, or on a CPU where they are there."""
-        synthesis = check_rendering(rendering, self.renderings)
-        if check_exact(exact) is False or (exact is None and self.device.type != "cpu"):
-            return synthesis
-        renderer = self._exact.renderer(rendering)
-        if renderer is None and exact:
-            model = f"model {self.integers.id.hex()} with a rendering {rendering!r}"
-            made = "mcm-fast export --decoder makes it"
-            raise ValueError(f"exact=True needs the decoder's file of {model}: {made}")
-        return renderer or synthesis
-
     def _sight(self, painter: Painter) -> Sight:
         if isinstance(painter, CpuRenderer):
             return sight_of(painter)
+        if isinstance(painter, Shrinker):
+            return Sight(REACH, 1, everywhere=True, scale=painter.scale, y_alone=True)
         pair = 2  # attention pairs neighbours
         reach = -(-synthesis_reach(self.network.config) // pair) * pair
         return Sight(reach, pair, everywhere=False)
@@ -68,8 +82,11 @@ class Decoder(LoadedModel, StreamDecoder):
         if isinstance(painter, CpuRenderer):
             pixels = torch.from_numpy(drawn(_arrays(painted), quality, gray, painter))
             return pixels.permute(2, 0, 1).contiguous().to(self.device)
-        level = self._level(quality)
-        image = transforms.synthesis(self.network, painter, painted, level, self.tile_pixels)
+        level, area = self._level(quality), self.tile_pixels
+        if isinstance(painter, Shrinker):
+            image = transforms.preview(self.network, *painter, painted, level, area)
+        else:
+            image = transforms.synthesis(self.network, painter, painted, level, area)
         return gray_of(image) if gray else image
 
     def _with_alpha(self, image: Tensor, plane: np.ndarray) -> Tensor:
@@ -109,6 +126,8 @@ class Decoder(LoadedModel, StreamDecoder):
 
 def _arrays(painted: Painted) -> Painted:
     """With arrays for planes, which share the memory of tensors on the CPU."""
-    said = painted.parameters
-    planes: Any = [t.cpu().numpy() for t in (painted.y, said.mu, said.indexes, said.hyper)]
-    return painted._replace(y=planes[0], parameters=Parameters(*planes[1:]))
+    said, y = painted.parameters, cast(Any, painted.y.cpu().numpy())
+    if said is None:
+        return painted._replace(y=y)
+    planes: Any = [plane.cpu().numpy() for plane in (said.mu, said.indexes, said.hyper)]
+    return painted._replace(y=y, parameters=Parameters(*planes))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeVar, get_args
 
 from .coding_tiles import Tile
-from .limits import MAX_SIDE, QUALITY_STEPS, TILE_UNIT, pixels_in_blocks
+from .limits import MAX_SIDE, QUALITY_STEPS, SCALES, TILE_UNIT, pixels_in_blocks
 from .many import OnError
 from .metadata import TYPES
 from .rate import Aim
@@ -118,10 +118,12 @@ def check_box(box: tuple[int, int, int, int], width: int, height: int) -> Tile:
     return Tile(left, top, right, bottom)
 
 
-def check_scale(scale: int) -> int:
-    """1: there are no previews yet."""
-    if type(scale) is not int or scale != 1:
-        raise ValueError(f"scale is 1, not {scale!r}: this version has no previews")
+def check_scale(scale: int, previews: bool) -> int:
+    """1, or 8 or 16 of a model that has previews."""
+    if type(scale) is not int or scale not in (1, *SCALES):
+        raise ValueError(f"scale is 1, {' or '.join(map(str, SCALES))}, not {scale!r}")
+    if scale > 1 and not previews:
+        raise ValueError(f"scale is 1, not {scale}: this model has no previews")
     return scale
 
 

@@ -73,7 +73,7 @@ class Painted(NamedTuple):
     """An image's latents, or those around a box of it, as a synthesis paints them."""
 
     y: Tensor  # int16 [M, h, w]
-    parameters: Parameters
+    parameters: Parameters | None  # None for a painter that does not ask for them
     box: Tile  # to paint, in coded orientation; pixels of y begin at 0, 0
     transposed: bool
 

@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from .coding_tiles import BLOCK
 from .exact.arrays import ArrayEngine
 from .exact.engine import Parameters
 from .exact.identity import MODEL, identity
 from .exact.pixels.cpu import CpuRenderer
 from .exact.pixels.decoder_file import DecoderFile
+from .exact.pixels.layers import PREVIEW
 from .exact.pixels.renderers import Renderers
 from .gray import luma
-from .inputs import OnDamage, check_limit, check_rendering, check_threads
+from .inputs import OnDamage, check_limit, check_rendering, check_scale, check_threads
 from .latents import Painted
-from .limits import MAX_PIXELS
+from .limits import MAX_PIXELS, SCALES
 from .opaque import opaque
 from .presets import FAITHFUL
 from .stream_decoder import AnyStream, Sight, StreamDecoder
@@ -56,7 +58,9 @@ class PixelDecoder(StreamDecoder):
         self.threads = check_threads(threads)
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self._file = DecoderFile(path)
-        self.renderings: dict[str, str] = self._file.renderings
+        previews = {PREVIEW.format(scale) for scale in SCALES}
+        found = self._file.renderings.items()
+        self.renderings: dict[str, str] = {name: key for name, key in found if name not in previews}
         integers = self._file.integers()
         slices = sum(name.endswith(".head.weight") for name in integers)
         self._engine = ArrayEngine(integers, slices, self.threads)
@@ -73,6 +77,7 @@ class PixelDecoder(StreamDecoder):
         rendering: str = FAITHFUL,
         *,
         box: tuple[int, int, int, int] | None = None,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
     ) -> np.ndarray:
         """The image of a stream: uint8 (H, W, C), C as it was compressed. The same on every
@@ -81,6 +86,9 @@ class PixelDecoder(StreamDecoder):
         The arguments, and what is raised, are those of `Codec.decompress`.
         """
         check_rendering(rendering, self.renderings)
+        preview = PREVIEW.format(scale)
+        if check_scale(scale, preview in self._file.renderings) > 1:
+            rendering = preview
         painter = self._renderers[rendering]
         return self._decompress(stream, painter, box, on_damage).transpose(1, 2, 0)
 
@@ -145,16 +153,21 @@ class PixelDecoder(StreamDecoder):
 
 
 def sight_of(painter: CpuRenderer) -> Sight:
-    return Sight(painter.rendering.reach, painter.rendering.alignment, everywhere=True)
+    rendering = painter.rendering
+    scale, y_alone = BLOCK // rendering.block, rendering.sees_y_alone
+    return Sight(rendering.reach, rendering.alignment, True, scale, y_alone)
 
 
 def drawn(painted: Painted, quality: int, gray: bool, painter: CpuRenderer) -> np.ndarray:
     """Pixels of planes that are arrays: uint8 (H, W, 3), or (H, W, 1) if gray, in the user's
     orientation."""
-    said = painted.parameters
-    planes: Any = (painted.y, said.mu, said.indexes, said.hyper)
-    y, mu, indexes, hyper = planes
-    left, top, right, bottom = painted.box
+    y: Any = painted.y
+    said: Any = painted.parameters
+    if said is None:  # then it does not matter
+        none = np.empty((0, *y.shape[1:]), np.int8)
+        said = Parameters(np.zeros_like(y), np.zeros(y.shape, np.uint8), none)  # type: ignore[arg-type]
+    mu, indexes, hyper = said.mu, said.indexes, said.hyper
+    left, top, right, bottom = painted.box.divided(BLOCK // painter.rendering.block)
     box, turned = (top, left, bottom, right), painted.transposed
     pixels = painter.render(y, mu, indexes, hyper, quality, box=box, transposed=turned)
     if not gray:

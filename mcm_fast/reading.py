@@ -10,7 +10,7 @@ import numpy as np
 
 from . import container
 from .container import Bytes, Stream, as_source, read_header
-from .inputs import OnDamage, check_scale
+from .inputs import OnDamage
 from .installed import Model, load_decoder, names
 from .limits import MAX_PIXELS
 from .metadata import named
@@ -39,25 +39,27 @@ def imread(
         source: a path, bytes, or a binary file.
         box: (left, top, right, bottom), the part of the image to decode. Of a file that can seek,
             no more is read than it needs.
-        scale: 1, the whole size.
+        scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+            renderings, in little more time than decoding takes. `box` still counts in pixels of
+            the whole size.
         rendering: which of the model's renderings paints the picture.
         model: the name of an installed one, or the path of a model's or a decoder's file (`mcm-fast
             export --decoder`); the installed one that the stream names unless given.
         threads: how many to use; by default one for each core that the process may run on, and one
             in a worker of torch's DataLoader.
-        max_pixels: larger images are refused.
+        max_pixels: larger images are refused, by their whole size.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
 
     Raises BitstreamError for bytes that cannot be decoded, with their `reason`; ValueError when the
-    model has no such rendering or the box does not lie within the image; OSError from the disk.
+    model has no such rendering or no previews, or the box does not lie within the image; OSError
+    from the disk.
     """
-    check_scale(scale)
     with _opened(source) as file:
         opened = as_source(file)
         needed = read_header(opened, max_pixels).model if model is None else model
         decoder = load_decoder(needed, threads, max_pixels=max_pixels)
-        return decoder.decompress(opened, rendering, box=box, on_damage=on_damage)
+        return decoder.decompress(opened, rendering, box=box, scale=scale, on_damage=on_damage)
 
 
 def _opened(source: str | os.PathLike[str] | Bytes) -> AbstractContextManager[Any]:

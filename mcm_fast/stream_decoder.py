@@ -36,6 +36,8 @@ class Sight(NamedTuple):
     reach: int  # beyond those that it paints, a multiple of `align`
     align: int  # as many belong together
     everywhere: bool  # painting part by part gives the same pixels
+    scale: int = 1  # pixels of the image along the side of one that it paints
+    y_alone: bool = False  # it does not ask what the entropy model says of y
 
 
 class StreamDecoder(ABC):
@@ -136,10 +138,12 @@ class StreamDecoder(ABC):
     ) -> Any:
         """A box of the image with its alpha; with `blank`, damaged tiles are gray and opaque.
 
-        `decoded`: tiles that have been decoded; others are when they are needed.
+        `decoded`: tiles that have been decoded; others are when they are needed. Of a painter with
+        a scale it is the box of the pixels that it touches.
         """
-        damage = dict(stream.damage)
-        bands = self._bands(stream, box, painter)
+        damage, scale = dict(stream.damage), self._sight(painter).scale
+        box = _whole_pixels(box, scale, stream)
+        drawn, bands = box.divided(scale), self._bands(stream, box, painter)
         image = None
         for band in bands:
             part = self._part(stream, decoded, band, painter, damage, blank)
@@ -147,11 +151,13 @@ class StreamDecoder(ABC):
                 image = part
                 break
             if image is None:
-                image = self._canvas(len(part), box.bottom - box.top, box.right - box.left)
-            rows = slice(band.top - box.top, band.bottom - box.top)
-            image[:, rows, band.left - box.left : band.right - box.left] = part
+                size = drawn.bottom - drawn.top, drawn.right - drawn.left
+                image = self._canvas(len(part), *size)
+            left, top, right, bottom = band.divided(scale)
+            rows = slice(top - drawn.top, bottom - drawn.top)
+            image[:, rows, left - drawn.left : right - drawn.left] = part
         if damage:
-            _blank(image, stream, box, damage)
+            _blank(image, stream, box, damage, scale)
         return image
 
     def _bands(self, stream: Stream, box: Tile, painter: Any) -> list[Tile]:
@@ -182,7 +188,8 @@ class StreamDecoder(ABC):
             tiles = dict(sorted((tiles | empty).items()))
         image = self._region(stream, tiles, box, painter)
         if stream.alpha is not None:
-            image = self._with_alpha(image, alpha.of_box(stream, box, damage, blank))
+            plane = alpha.of_box(stream, box, damage, blank)
+            image = self._with_alpha(image, alpha.shrunk(plane, self._sight(painter).scale))
         return image
 
     def _tiles_for(self, stream: Stream, decoded: TilesOf, indexes: list[int]) -> TilesOf:
@@ -191,7 +198,10 @@ class StreamDecoder(ABC):
             del decoded[i]
         new = [i for i in indexes if i not in decoded and stream.tiles[i] is not None]
         items = [(stream.tiles[i], *stream.places[i].grid(), stream.quality) for i in new]
-        decoded |= zip(new, self._decode_items(items), strict=True)
+        for i, each in zip(new, self._decode_items(items), strict=True):
+            # Of several tiles `_painted` asks for the parameters of all: theirs are not held.
+            is_part = stream.sides is not None and not isinstance(each, BitstreamError)
+            decoded[i] = (*each[:2], None) if is_part else each
         return dict(sorted(decoded.items()))
 
     def _empty_tile(self, place: Tile) -> tuple[Any, Any, Parameters]:
@@ -218,17 +228,21 @@ class StreamDecoder(ABC):
     def _region(self, stream: Stream, decoded: TilesOf, box: Tile, painter: Any) -> Any:
         """A box of the image of a stream, of which the tiles that it sees were decoded."""
         window = self._window(stream, box, painter)
-        y, parameters = self._painted(stream, decoded, window)
+        y, parameters = self._painted(stream, decoded, window, self._sight(painter).y_alone)
         left, top, right, bottom = box.turned(stream.transposed)
         part = Tile(left - window.left, top - window.top, right - window.left, bottom - window.top)
         painted = Painted(y, parameters, part, stream.transposed)
         return self._colours(painted, stream.quality, stream.gray, painter)
 
-    def _painted(self, stream: Stream, decoded: TilesOf, window: Tile) -> tuple[Any, Parameters]:
+    def _painted(
+        self, stream: Stream, decoded: TilesOf, window: Tile, y_alone: bool
+    ) -> tuple[Any, Parameters | None]:
         """y of a window, and what the entropy model of the whole image says of it."""
-        seen, places = self._seen(stream, window), stream.places
+        seen, places = window if y_alone else self._seen(stream, window), stream.places
         decoded = {i: each for i, each in decoded.items() if places[i].meets(seen)}
         good, tiles = good_tiles(decoded), [places[i] for i in decoded]
+        if y_alone:
+            return tiled.join_planes([y for y, _, _ in good], tiles, window), None
         if stream.sides is None:
             y, _, parameters = good[0]
         else:
@@ -242,7 +256,9 @@ class StreamDecoder(ABC):
 
     def _needed(self, header: Header | Stream, box: Tile, painter: Any) -> list[int]:
         """The tiles that a box of the image sees."""
-        seen = self._seen(header, self._window(header, box, painter))
+        seen = self._window(header, box, painter)
+        if not self._sight(painter).y_alone:
+            seen = self._seen(header, seen)
         places = header.places if isinstance(header, Stream) else header.tiles
         return [i for i, tile in enumerate(places) if tile.meets(seen)]
 
@@ -255,14 +271,23 @@ def good_tiles(decoded: TilesOf) -> list[Any]:
     return list(decoded.values())
 
 
-def _blank(image: Any, stream: Stream, box: Tile, damage: dict[int, BitstreamError]) -> None:
-    """Paints damaged tiles gray, and warns of them."""
+def _whole_pixels(box: Tile, scale: int, stream: Stream) -> Tile:
+    """All that the pixels at 1/scale stand for that a box touches."""
+    left, top, right, bottom = (scale * n for n in box.divided(scale))
+    return Tile(left, top, min(right, stream.width), min(bottom, stream.height))
+
+
+def _blank(
+    image: Any, stream: Stream, box: Tile, damage: dict[int, BitstreamError], scale: int
+) -> None:
+    """Paints damaged tiles of a box at 1/scale gray, and warns of them."""
     boxes = []
     for i in sorted(damage):
         tile = stream.places[i].turned(stream.transposed)
         if tile.meets(box):
-            rows = slice(max(0, tile.top - box.top), max(0, tile.bottom - box.top))
-            columns = slice(max(0, tile.left - box.left), max(0, tile.right - box.left))
+            at, drawn = tile.divided(scale), box.divided(scale)
+            rows = slice(max(0, at.top - drawn.top), max(0, at.bottom - drawn.top))
+            columns = slice(max(0, at.left - drawn.left), max(0, at.right - drawn.left))
             colours = 1 if stream.gray else 3
             image[:colours, rows, columns] = DAMAGED_GRAY
             image[colours:, rows, columns] = 255

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from pixel_lists import pictures, tiny_network
+from pixel_lists import pictures, tiny_network, tiny_preview
 
 from mcm_fast import model_file
 from mcm_fast.exact.pixels.quantize import export_pixels
+from mcm_fast.training.export import put_preview
 
 # name: channels, height, width, side of the coding tiles
 KINDS = {
@@ -33,7 +34,8 @@ def write_model(folder: Path) -> Path:
     other = tiny_network().synthesis
     other.conv.weight[0] *= 0.5
     renderings = {"faithful": network.synthesis, "other": other}
-    export_pixels(network, integers, renderings, pictures(), decoder_of(path))
+    put_preview(path, tiny_preview(), path)
+    export_pixels(network, integers, renderings, pictures(), decoder_of(path), tiny_preview())
     return path
 
 

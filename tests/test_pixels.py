@@ -17,7 +17,8 @@ from mcm_fast.exact.pixels.reference import render
 from mcm_fast.exact.pixels.rendering import Rendering
 from mcm_fast.exact.pixels.tables import exp2_table, means_table, sigmoid_table
 from mcm_fast.exact.pixels.trace import tensors_of, trace_preview, trace_synthesis
-from mcm_fast.network.preview import REACH, SCALES
+from mcm_fast.limits import SCALES
+from mcm_fast.network.preview import REACH
 
 LEVELS = extension().simd_names()
 SIZES = [(1, 1), (1, 4), (5, 1), (7, 9), (4, 26)]

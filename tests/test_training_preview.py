@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 from training_runs import picture
 
 from mcm_fast import Codec, model_file
-from mcm_fast.network.preview import SCALES, Preview
+from mcm_fast.limits import SCALES
+from mcm_fast.network.preview import Preview
 from mcm_fast.presets import config_of
 from mcm_fast.training.preview import preview
 

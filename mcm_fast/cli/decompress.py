@@ -37,6 +37,7 @@ class Decompression:
     device: str
     rendering: str
     box: tuple[int, int, int, int] | None
+    scale: int
     on_damage: str
     max_pixels: int
     strip: bool
@@ -67,7 +68,7 @@ class Decompression:
         from ..container import read_header
         from ..installed import has_decoder
 
-        options: dict[str, Any] = {"model": self.model, "box": self.box}
+        options: dict[str, Any] = {"model": self.model, "box": self.box, "scale": self.scale}
         options |= {"rendering": self.rendering, "on_damage": self.on_damage}
         options["max_pixels"] = self.max_pixels
         model = self.model or read_header(stream, self.max_pixels).model
@@ -91,6 +92,9 @@ def decompress(
     box: Annotated[
         str | None, typer.Option(metavar="L,T,R,B", help="The part of the image to decode.")
     ] = None,
+    scale: Annotated[
+        int, typer.Option(help="8 or 16: a preview, so many times smaller a side.")
+    ] = 1,
     accept_damaged: Annotated[
         bool, typer.Option("--accept-damaged", help="Damaged tiles become gray.")
     ] = False,
@@ -120,7 +124,7 @@ def decompress(
     make_folders(work)
     damage = "blank" if accept_damaged else "raise"
     processes = processes_for(jobs, len(work.pairs), device)
-    how = rendering, _box(box), damage, max_pixels, strip, None if processes == 1 else 1
+    how = rendering, _box(box), scale, damage, max_pixels, strip, None if processes == 1 else 1
     job = Decompression(name, model, device, *how)
     modules = ["mcm_fast.pixel_decoder" if device == CPU else "mcm_fast.codec", "mcm_fast.images"]
     run(work, Attempt(job, force, skip_existing), processes, modules)

@@ -17,7 +17,6 @@ from .blocks import conv
 from .config import Config
 from .gdn import GDN
 
-SCALES = (8, 16)  # pixels of the image along the side of a pixel of a preview
 REACH = 3  # how far a preview sees beyond a latent, in latents: three 3x3 convolutions
 WIDTH, INNER = 96, 128  # 0.3 MMAC a latent of `small`, whose synthesis has 4.5
 

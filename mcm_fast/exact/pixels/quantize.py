@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...limits import SCALES
 from ...network.model import Network
-from ...network.preview import SCALES, Preview
+from ...network.preview import Preview
 from ...network.transforms import Synthesis
 from ..engines import make_engine
 from ..model import IntegerModel
