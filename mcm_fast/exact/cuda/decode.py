@@ -90,6 +90,8 @@ class Wavefront:
         self.arrays = self.layers.fields(positions)
         self.y = empty(positions, model.y_channels, dtype=torch.int16)
         self.picks = self.layers.picks(images * capacity)
+        self.sums, self.coming = self.layers.sums(images * capacity), empty(images)
+        self.side = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         self.affine = self.layers.affine(images)
         latents = positions * (model.y_channels + model.z_channels)
         self.differences = empty(latents, dtype=torch.int16)
@@ -132,6 +134,7 @@ class Wavefront:
         launch(self.device, "decode_z", fields)
         self.layers.affine_at(on["quality"], self.affine)
         self.layers.hyper_synthesis(z, batch, on, self.affine, self.arrays[1])
+        self._begin_steps()
         self._advance(batch.steps)
         launch(self.device, "finish", fields)
         return self._results(batch, z)
@@ -145,13 +148,32 @@ class Wavefront:
             for _ in range(0, steps, GRAPH_STEPS):
                 self.graph.replay()
 
+    def _begin_steps(self) -> None:
+        """The lazy sums of the first step."""
+        self.coming.zero_()
+        self._lazy()
+
     def _step(self) -> None:
+        """While the coder decodes a step, the next one's lazy sums are added up beside it."""
         self._context()
+        if self.side is None:
+            self._lazy()
+            launch(self.device, "decode_step", self.fields)
+            return
+        here = torch.cuda.current_stream()
+        self.side.wait_stream(here)
+        with torch.cuda.stream(self.side):
+            self._lazy()
         launch(self.device, "decode_step", self.fields)
+        here.wait_stream(self.side)
+
+    def _lazy(self) -> None:
+        self.layers.context_lazy(self.arrays, self.sums, self.on, self.coming)
 
     def _context(self) -> None:
         """What is known -> tables and bases of the next latents."""
-        self.layers.context_step(self.arrays, self.picks, self.on, self.coder["t"], self.affine)
+        steps = self.coder["t"], self.coming
+        self.layers.context_step(self.arrays, self.picks, self.sums, self.on, *steps, self.affine)
 
     def _results(self, batch: Batch, z: Tensor) -> list[Decoded | BitstreamError]:
         """Copies of what was decoded, or what is wrong with it. Waits."""
