@@ -20,7 +20,7 @@ from ..engine import Coded, CodedItem, Decoded, Parameters
 from ..model import IntegerModel
 from ..rans import MAX_GROUPS, MAX_LANES
 from .batch import Batch, check_size, starts
-from .device import launch, send, sent_size
+from .device import Parcel, launch, sent_size
 from .launch import CONTEXT_STEP
 from .layers import Arrays, Layers
 from .sizes import power_of_two
@@ -56,7 +56,7 @@ class Decoder:
         sizes = [size for _, *size in items]
         batch = Batch(self.model, sizes, power_of_two(len(items)))
         arrays = arrays_of(batch, [coded for coded, *_ in items])
-        return self._wavefront(batch, sent_size(arrays)).decode(batch, arrays)
+        return self._wavefront(batch, sum(map(sent_size, arrays))).decode(batch, *arrays)
 
     def _wavefront(self, batch: Batch, size: int) -> Wavefront:
         """One with enough memory. Those of one grid replace each other as batches grow."""
@@ -95,8 +95,9 @@ class Wavefront:
         self.affine = self.layers.affine(images)
         latents = positions * (model.y_channels + model.z_channels)
         self.differences = empty(latents, dtype=torch.int16)
-        self.memory = empty(size, dtype=torch.uint8)
-        self.on = send(arrays_of(Batch(model, [], images), []), self.device, self.memory)
+        fixed, more = arrays_of(Batch(model, [], images), [])
+        self.parcel = Parcel(fixed, size, self.device)
+        self.on = self.parcel.send(fixed, more)
         self.coder = {name: empty(images) for name in ("visit", "t", "unused", "error")}
         self.fields = {
             "images": images,
@@ -122,9 +123,11 @@ class Wavefront:
     def has_room(self, positions: int, size: int) -> bool:
         return positions <= self.room[0] and size <= self.room[1]
 
-    def decode(self, batch: Batch, arrays: dict[str, np.ndarray]) -> list[Decoded | BitstreamError]:
-        """`arrays`: `arrays_of` the batch."""
-        on = send(arrays, self.device, self.memory)  # at the places of self.on
+    def decode(
+        self, batch: Batch, fixed: dict[str, np.ndarray], more: dict[str, np.ndarray]
+    ) -> list[Decoded | BitstreamError]:
+        """`fixed`, `more`: `arrays_of` the batch."""
+        on = self.parcel.send(fixed, more)  # at the places of self.on
         z = self.layers.empty(batch.z_positions * self.z_channels, dtype=torch.int16)
         fields = self.fields | {"z": z}
         if len(on["exception_at"]):
@@ -200,8 +203,10 @@ def captured(step: Callable[[], None], device: torch.device) -> torch.cuda.CUDAG
     return graph
 
 
-def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
-    """What is sent to the device. Only the sizes of the last three depend on the images."""
+def arrays_of(
+    batch: Batch, coded: Sequence[Coded]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What is sent to the device; and arrays whose sizes depend on the images."""
     places = len(batch.area)
     lanes, groups, exceptions = np.zeros((3, places), np.int32)
     sizes = np.zeros((places, MAX_GROUPS), np.int32)  # of segments, in words of 16 bits
@@ -212,7 +217,7 @@ def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
     at = starts(batch.latents * (exceptions > 0))[:-1]
     indexes = [_places(batch, b, image.exception_indexes) + at[b] for b, image in enumerate(coded)]
     differences = [image.exception_differences.numpy() for image in coded]
-    return {
+    fixed = {
         **batch.arrays,
         "lanes": lanes,
         "groups": groups,
@@ -220,6 +225,8 @@ def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
         "difference_at": np.where(exceptions > 0, at, -1),
         "segment_at": starts(sizes.ravel())[:-1].reshape(sizes.shape),
         "segment_size": sizes,
+    }
+    return fixed, {
         "payload": np.frombuffer(words + b"\0\0", np.int16),  # never empty: it has an address
         "exception_at": np.concatenate([np.empty(0, np.int64), *indexes]),
         "exception_difference": np.concatenate([np.empty(0, np.int16), *differences]),
