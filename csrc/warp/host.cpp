@@ -5,14 +5,35 @@
 #include "launchers.h"
 #include "segments.h"
 #include "symbols.h"
+#ifdef MCM_WARP_THREADS
+#include <thread>
+#include <vector>
+#endif
 
 namespace mcm::warp {
 namespace {
 
+#ifdef MCM_WARP_THREADS
+// The last block first: their order must not matter.
+template <class Body>
+void for_each_block(int64_t blocks, int warps, const Body& body) {
+  for (int64_t number = blocks - 1; number >= 0; --number) {
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, nullptr, warps);
+    std::vector<std::thread> threads;
+    for (int w = 0; w < warps; ++w) {
+      threads.emplace_back([&, w] { body(Block(number, warps, w, &barrier)); });
+    }
+    for (auto& thread : threads) thread.join();
+    pthread_barrier_destroy(&barrier);
+  }
+}
+#else
 template <class Body>
 void for_each_block(int64_t blocks, int warps, const Body& body) {
   for (int64_t number = 0; number < blocks; ++number) body(Block(number, warps));
 }
+#endif
 
 }  // namespace
 
