@@ -323,6 +323,22 @@ def test_codec(codec):
     )
 
 
+def test_tiles_are_a_batch(codec, monkeypatch):
+    """All coding tiles of an image go on one wavefront."""
+    other = Codec(codec.network, codec.integers, codec.device, None)
+    other.engine, batches = CudaEngine(codec.integers, DEVICE), []
+    decode = Wavefront.decode
+
+    def counting(self, batch, *arrays):
+        batches.append(len(batch.sizes))
+        return decode(self, batch, *arrays)
+
+    monkeypatch.setattr(Wavefront, "decode", counting)
+    stream = codec.compress(noise(20, 130), 40, tiles=64)
+    assert other.decode(stream) == codec.decode(stream)
+    assert batches == [3]
+
+
 def test_threads(codec, engine):
     """In inference mode and out of it, on one engine."""
     items = items_like(codec, *[(1, 1, 2.0, 5000 + i) for i in range(4)])
