@@ -61,7 +61,7 @@ void encode(const Encoding& e, int64_t) {
   for_each_block(e.tiles, kWarps, [&](const Block& block) { count_tile(block, e, counts); });
   for_each_block(e.images, 1, [&](const Block& block) { number_tiles(block, e); });
   for_each_block(e.tiles, kWarps, [&](const Block& block) { look_up_tile(block, e, counts); });
-  for_each_block(e.images, 1, [&](const Block& block) { code_first(block, e); });
+  for_each_block(e.images, 1, [&](const Block& block) { count_first(block, e); });
   for_each_block(groups, 1, [&](const Block& block) { code_chosen(block, e); });
   for_each_block(groups, 1, [&](const Block& block) { gather_group(block, e); });
 }
