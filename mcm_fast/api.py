@@ -8,16 +8,17 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from . import container
 from .container import Bytes, Source, Stream, as_source, read_header
-from .inputs import Objective, OnDamage, check_many, check_on_error
-from .installed import DEFAULT, Model, load, name_of, names
+from .inputs import Objective, OnDamage, check_on_error
+from .installed import DEFAULT, Model, load, name_of
 from .limits import MAX_PIXELS
-from .loaded import FAITHFUL
 from .many import attempt, settle
-from .metadata import named
+from .opaque import opaque
+from .presets import FAITHFUL
+from .tensor_inputs import check_many
 
 
+@opaque
 def compress(
     image: Tensor,
     quality: float | None = None,
@@ -98,6 +99,7 @@ def compress_many(
     max_pixels: int = MAX_PIXELS,
     on_error: Literal["return"],
 ) -> list[bytes | Exception]: ...
+@opaque
 def compress_many(
     images: Sequence[Tensor] | Tensor,
     quality: float | None = None,
@@ -126,15 +128,18 @@ def compress_many(
     return codec.compress_many(images, quality, **options, on_error=on_error)
 
 
+@opaque
 def decompress(
     stream: Bytes | Stream,
     *,
     box: tuple[int, int, int, int] | None = None,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
 ) -> Tensor:
     """The image of a stream: uint8 (C, H, W) on the device, C as it was compressed.
 
@@ -144,51 +149,66 @@ def decompress(
         stream: bytes, a binary file, or what `container.unpack` made of them.
         box: (left, top, right, bottom), the part of the image to decode. Of a file that can seek,
             no more is read than it needs.
+        scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+            renderings, in little more time than decoding takes. `box` still counts in pixels of
+            the whole size.
         model: the installed one that the stream names unless given, by name or path.
         device: where synthesis runs and the image comes back.
         rendering: which of the model's syntheses paints the picture.
-        max_pixels: larger images are refused.
+        max_pixels: larger images are refused, by their whole size.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
+        exact: True for pixels in integers, the same on every machine; False for floating point.
+            None: integers on a CPU where the decoder's file of the model is (see `imread`). They
+            are drawn by the CPU.
 
     Raises BitstreamError for bytes that cannot be decoded, with their `reason`; ValueError when the
-    model has no such rendering or the box does not lie within the image.
+    model has no such rendering or no previews, the box does not lie within the image, or exact
+    pixels are asked for without a decoder's file.
     """
     opened, name = _placed(stream, model, max_pixels)
     codec = load(name, device, max_pixels=max_pixels)
-    return codec.decompress(opened, rendering, box=box, on_damage=on_damage)
+    how: dict[str, Any] = {"scale": scale, "on_damage": on_damage, "exact": exact}
+    return codec.decompress(opened, rendering, box=box, **how)
 
 
 @overload
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["raise"] = "raise",
 ) -> list[Tensor]: ...
 @overload
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["return"],
 ) -> list[Tensor | Exception]: ...
+@opaque
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["raise", "return"] = "raise",
 ) -> Any:
     """The images of streams of any sizes and models; the arguments are those of `decompress`.
@@ -204,29 +224,11 @@ def decompress_many(
     for name in {name for _, name in good.values()}:
         codec = load(name, device, max_pixels=max_pixels)
         mine = {i: stream for i, (stream, of) in good.items() if of == name}
-        decoded = codec.decompress_many(
-            [*mine.values()], rendering, on_damage=on_damage, on_error="return"
-        )
+        how: dict[str, Any] = {"scale": scale, "on_damage": on_damage, "exact": exact}
+        decoded = codec.decompress_many([*mine.values()], rendering, **how, on_error="return")
         for i, image in zip(mine, decoded, strict=True):
             images[i] = image
     return settle(images, on_error)
-
-
-def info(stream: Bytes, *, verify: bool = False) -> dict[str, Any]:
-    """What a stream's header says, as plain values.
-
-    `model` is the name of the installed model that it needs, or None; `model_id` names it always.
-    With `verify` all of it is read, and `damaged` lists the tiles that are not whole (see
-    `container.info`). Raises BitstreamError.
-    """
-    facts = container.info(stream, verify=verify)
-    return {"model": names().get(facts["model_id"]), **facts}
-
-
-def read_metadata(stream: Bytes | Stream) -> dict[str, bytes]:
-    """What a stream carries beside the picture: {"icc_profile": ..., "exif": ...}, as `compress`
-    took it. Nothing else of it is read. Raises BitstreamError."""
-    return named(stream.chunks if isinstance(stream, Stream) else container.read_chunks(stream))
 
 
 def _placed(

@@ -10,46 +10,41 @@ is a list, whose items may be exceptions (see `many`); the public methods unwrap
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, overload
 
 from torch import Tensor
 
 from . import tiled
 from .channels import split
-from .container import Bytes, Source, Stream, as_source, read_header
+from .container import Stream
 from .decoder import Decoder
 from .encoder import Carried, Encoder
 from .inputs import (
     Objective,
     OnDamage,
     check_aim,
-    check_box,
-    check_image,
-    check_latents,
-    check_many,
     check_metadata,
     check_on_damage,
     check_on_error,
     check_quality,
-    check_rendering,
     check_tiles,
 )
 from .latents import Latents
-from .loaded import FAITHFUL
 from .many import OnError, attempt, settle, single, together
-from .state import undisturbed
-
-AnyStream = Bytes | Source | Stream
+from .presets import FAITHFUL
+from .state import public
+from .stream_decoder import AnyStream
+from .tensor_inputs import check_image, check_latents, check_many
 
 
 class Codec(Encoder, Decoder):
     """One model on one device. Made by `load`, `Codec.from_file` or `Codec.untrained`.
 
-    Any number of threads may use one at once, and so may forked children (see `fork`).
+    Any number of threads may use one at once. docs/embedding.md tells what children made by fork
+    may do, and when they hang.
     """
 
-    @undisturbed()
+    @public
     def compress(
         self,
         image: Tensor,
@@ -121,7 +116,7 @@ class Codec(Encoder, Decoder):
         on_error: Literal["return"],
     ) -> list[bytes | Exception]: ...
 
-    @undisturbed()
+    @public
     def compress_many(
         self,
         images: Sequence[Tensor] | Tensor,
@@ -150,7 +145,7 @@ class Codec(Encoder, Decoder):
         items = settle(checked, on_error)
         return settle(self._compress(items, aim, chunks, check_tiles(tiles), wish), on_error)
 
-    @undisturbed()
+    @public
     def analysis(self, image: Tensor, quality: float = 50.0, tiles: int | None = None) -> Latents:
         """Image (C, H, W) -> its latents at a quality, to be coded in `tiles`. Of its alpha only
         what is fully transparent matters: those colours are smoothed."""
@@ -158,20 +153,22 @@ class Codec(Encoder, Decoder):
         picture = split(check_image(image, self.max_pixels))
         return self._carried(picture, steps, check_tiles(tiles)).latents
 
-    @undisturbed()
+    @public
     def encode(self, latents: Latents, metadata: Mapping[str, bytes] | None = None) -> bytes:
         """Latents -> the stream. Equal latents give equal bytes on every engine."""
         check_latents(latents, self._channels)
         return self._encode([Carried(latents)], check_metadata(metadata))[0]
 
-    @undisturbed()
+    @public
     def decompress(
         self,
         stream: AnyStream,
         rendering: str = FAITHFUL,
         *,
         box: tuple[int, int, int, int] | None = None,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
     ) -> Tensor:
         """The image of a stream: uint8 (C, H, W) on the codec's device, of as many channels as were
         compressed.
@@ -181,23 +178,20 @@ class Codec(Encoder, Decoder):
             rendering: which of the model's syntheses paints the picture.
             box: (left, top, right, bottom), the part of the image to decode. Of a file that can
                 seek, no more is read than it needs.
+            scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+                renderings, in little more time than decoding takes. `box` still counts in pixels
+                of the whole size, and `max_pixels` too.
             on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray,
                 with a warning (UserWarning) that names their boxes. The header must be whole.
+            exact: True for pixels in integers, the same on every machine; False for floating point.
+                None: integers on a CPU where the decoder's file of the model is (see `imread`).
+                They are drawn by the CPU.
 
         Raises BitstreamError for bytes that are not a whole stream of this model, or of an image
-        above `max_pixels`; ValueError for a rendering that the model does not have and for a box
-        that does not lie within the image.
+        above `max_pixels`; ValueError for a rendering or previews that the model does not have, for
+        a box that does not lie within the image and for exact pixels without a decoder's file.
         """
-        synthesis = check_rendering(rendering, self.renderings)
-        blank = check_on_damage(on_damage)
-        if not isinstance(stream, Stream):
-            stream = as_source(stream)
-        header = stream if isinstance(stream, Stream) else read_header(stream, self.max_pixels)
-        part = check_box(box or (0, 0, header.width, header.height), header.width, header.height)
-        wanted = None if box is None else partial(self._needed, box=part)
-        opened = self._open(stream, wanted, blank)
-        (decoded,) = self._decode_tiles([opened])
-        return self._picture(opened, decoded, part, synthesis, blank)
+        return self._decompress(stream, self._painter(rendering, scale, exact), box, on_damage)
 
     @overload
     def decompress_many(
@@ -205,7 +199,9 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: Literal["raise"] = "raise",
     ) -> list[Tensor]: ...
 
@@ -215,44 +211,51 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: Literal["return"],
     ) -> list[Tensor | Exception]: ...
 
-    @undisturbed()
+    @public
     def decompress_many(
         self,
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: OnError = "raise",
     ) -> Any:
-        """The images of streams of any sizes. `on_damage`: see `decompress`; `on_error`: see
-        `compress_many`."""
+        """The images of streams of any sizes. `scale`, `on_damage` and `exact`: see `decompress`;
+        `on_error`: see `compress_many`."""
         check_on_error(on_error)
-        synthesis, blank = check_rendering(rendering, self.renderings), check_on_damage(on_damage)
+        painter, blank = self._painter(rendering, scale, exact), check_on_damage(on_damage)
         items: list[Any] = check_many(streams, "streams")
         opened = [attempt(lambda item: self._open(item, None, blank), item) for item in items]
 
         def pictures(good: list[Stream]) -> list[Tensor | Exception]:
             pairs = zip(good, self._decode_tiles(good), strict=True)
-            return [attempt(lambda pair: self._whole(*pair, synthesis, blank), p) for p in pairs]
+            return [attempt(lambda pair: self._whole(*pair, painter, blank), p) for p in pairs]
 
         return settle(together(pictures, settle(opened, on_error)), on_error)
 
-    @undisturbed()
+    @public
     def decode(self, stream: AnyStream) -> Latents:
         """Stream -> the latents that were encoded, on every machine."""
         return single(self._decode([self._open(stream)])[0])
 
-    @undisturbed()
-    def synthesis(self, latents: Latents, rendering: str = FAITHFUL) -> Tensor:
-        """Latents -> image, uint8 (3, H, W), or (1, H, W) if gray, on the codec's device."""
-        synthesis = check_rendering(rendering, self.renderings)
-        return self._paint(check_latents(latents, self._channels), synthesis)
+    @public
+    def synthesis(
+        self, latents: Latents, rendering: str = FAITHFUL, *, exact: bool | None = None
+    ) -> Tensor:
+        """Latents -> image, uint8 (3, H, W), or (1, H, W) if gray, on the codec's device; the
+        pixels that `decompress` gives, whose `exact` this is."""
+        painter = self._painter(rendering, 1, exact)
+        return self._paint(check_latents(latents, self._channels), painter)
 
-    @undisturbed()
+    @public
     def ideal_bits(self, latents: Latents) -> float:
         """The ideal code length of latents under the integer tables, in bits."""
         check_latents(latents, self._channels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -21,6 +20,7 @@ from .loaded import LoadedModel
 from .many import attempt, together
 from .rate import Aim, Search
 from .transforms import run as transforms
+from .warn import warn
 
 if TYPE_CHECKING:
     from .codec import Codec
@@ -94,8 +94,7 @@ class Encoder(LoadedModel):
                 search.settle(stream.header.total, stream)
         if not search.reached:
             nearest = f"{8 * search.length / pixels:.4f}"
-            message = f"{aim.target_bpp} bpp is out of reach: {nearest} is nearest"
-            warnings.warn(message, stacklevel=6)
+            warn(f"{aim.target_bpp} bpp is out of reach: {nearest} is nearest")
         assert search.best is not None
         search.best.chunks = chunks
         return container.pack(search.best)

@@ -1,69 +1,24 @@
-"""Checks of what callers hand in: one ValueError for each way it can be wrong."""
+"""Checks of what callers hand in: one ValueError for each way it can be wrong.
+
+Imports no torch; `tensor_inputs` has the checks of tensors and devices.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from collections.abc import Mapping
+from typing import Literal, TypeVar, get_args
 
-import torch
-from torch import Tensor
-
-from .coding_tiles import Tile, are_sides, count
-from .limits import MAX_SIDE, QUALITY_STEPS, TILE_UNIT, pixels_in_blocks
+from .coding_tiles import Tile
+from .limits import MAX_SIDE, QUALITY_STEPS, SCALES, TILE_UNIT, pixels_in_blocks
 from .many import OnError
 from .metadata import TYPES
 from .rate import Aim
 
-if TYPE_CHECKING:
-    from .latents import Latents
-
 OnDamage = Literal["raise", "blank"]
 Objective = Literal["psnr", "ms-ssim"]  # of the search that effort pays for
 T = TypeVar("T")
-HAIR = 1e-3  # of what float images may lie beyond [0, 1]
-
-
-def check_image(image: Tensor, max_pixels: int) -> Tensor:
-    """An image (C, H, W), uint8 or float in [0, 1], of at most so many pixels.
-
-    A float image that is beyond by a hair, as resampling leaves it, is clamped.
-    """
-    if not isinstance(image, Tensor):
-        raise ValueError(f"an image is a torch.Tensor, not {type(image).__name__}")
-    if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
-        hint = ": 16 bits a channel are not in this format" if "int" in str(image.dtype) else ""
-        raise ValueError(f"an image is uint8 or float in [0, 1], not {image.dtype}{hint}")
-    if image.dim() == 4:
-        raise ValueError(
-            f"an image is (C, H, W), not {tuple(image.shape)}: compress_many takes a batch"
-        )
-    if image.dim() != 3:
-        raise ValueError(f"an image is (C, H, W), not {tuple(image.shape)}")
-    if not 1 <= image.shape[0] <= 4:
-        channels = "1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA) channels"
-        raise ValueError(f"an image (C, H, W) has {channels}, not {image.shape[0]}")
-    if image.numel() == 0:
-        raise ValueError(f"an empty image: {tuple(image.shape)}")
-    check_pixels(image.shape[2], image.shape[1], max_pixels)
-    if image.dtype.is_floating_point:
-        low, high = image.aminmax()
-        if not (low >= -HAIR and high <= 1 + HAIR):  # also false for NaN
-            raise ValueError(f"float images lie in [0, 1]; this one in [{low:.4g}, {high:.4g}]")
-        if low < 0 or high > 1:
-            return image.clamp(0, 1)
-    return image
-
-
-def check_many(items: Sequence[T] | Tensor, what: str) -> list[T]:
-    """A batch: a list or tuple, or a tensor (N, 3, H, W) of images of one size."""
-    if isinstance(items, list | tuple):
-        return list(items)
-    if isinstance(items, Tensor) and items.dim() == 4:
-        return list(items)
-    kind = tuple(items.shape) if isinstance(items, Tensor) else type(items).__name__
-    raise ValueError(f"a batch is a list of {what}, not {kind}")
 
 
 def check_on_error(on_error: OnError) -> OnError:
@@ -84,6 +39,11 @@ def check_limit(name: str, value: int) -> int:
     if not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} is a positive whole number, not {value!r}")
     return value
+
+
+def check_threads(threads: int | None) -> int | None:
+    """None for the default, or a positive whole number."""
+    return None if threads is None else check_limit("threads", threads)
 
 
 def check_quality(quality: float) -> int:
@@ -158,35 +118,24 @@ def check_box(box: tuple[int, int, int, int], width: int, height: int) -> Tile:
     return Tile(left, top, right, bottom)
 
 
+def check_scale(scale: int, previews: bool) -> int:
+    """1, or 8 or 16 of a model that has previews."""
+    if type(scale) is not int or scale not in (1, *SCALES):
+        raise ValueError(f"scale is 1, {' or '.join(map(str, SCALES))}, not {scale!r}")
+    if scale > 1 and not previews:
+        raise ValueError(f"scale is 1, not {scale}: this model has no previews")
+    return scale
+
+
+def check_exact(exact: bool | None) -> bool | None:
+    """True, False or None."""
+    if exact is not None and type(exact) is not bool:
+        raise ValueError(f"exact is True, False or None, not {exact!r}")
+    return exact
+
+
 def check_on_damage(on_damage: OnDamage) -> bool:
     """ "raise" or "blank" -> whether damaged tiles are kept."""
     if on_damage not in get_args(OnDamage):
         raise ValueError(f"on_damage is 'raise' or 'blank', not {on_damage!r}")
     return on_damage == "blank"
-
-
-def check_latents(latents: Latents, channels: tuple[int, int]) -> Latents:
-    """Latents that a model of so many channels of y and of z can code."""
-    steps = latents.quality_steps
-    if not 0 <= steps <= QUALITY_STEPS:
-        raise ValueError(f"latents.quality_steps is {steps}, not in 0..{QUALITY_STEPS}")
-    size = latents.grid
-    z_size = tuple(-(-side // 4) for side in size)
-    shapes = (channels[0], *size), (channels[1], *z_size)
-    for name, tensor, shape in zip("yz", (latents.y, latents.z), shapes, strict=True):
-        if tensor.dtype != torch.int16 or tuple(tensor.shape) != shape:
-            kind = f"{tensor.dtype} {tuple(tensor.shape)}"
-            raise ValueError(f"latents.{name} is {kind}, not torch.int16 {shape}")
-    if latents.sides is not None and (
-        not are_sides(latents.sides) or count(*latents.coded_size, latents.sides) < 2
-    ):
-        raise ValueError(f"latents.sides is {latents.sides}: no sides of several coding tiles")
-    return latents
-
-
-def check_device(device: str | torch.device) -> torch.device:
-    """A device that tensors can be made on."""
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
-        raise ValueError(f"device {str(device)!r} cannot be used: {error}") from None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple
 
 from .coding_tiles import BLOCK, Sides, Tile
 from .exact.engine import Parameters
 from .limits import QUALITY_STEPS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclasses.dataclass(eq=False, frozen=True, repr=False)
@@ -46,6 +46,8 @@ class Latents:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Latents):
             return NotImplemented
+        import torch  # here, so that what decodes without it can name this class
+
         return self._header() == other._header() and all(
             torch.equal(a.cpu(), b.cpu()) for a, b in ((self.y, other.y), (self.z, other.z))
         )
@@ -71,7 +73,7 @@ class Painted(NamedTuple):
     """An image's latents, or those around a box of it, as a synthesis paints them."""
 
     y: Tensor  # int16 [M, h, w]
-    parameters: Parameters
+    parameters: Parameters | None  # None for a painter that does not ask for them
     box: Tile  # to paint, in coded orientation; pixels of y begin at 0, 0
     transposed: bool
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
 
 import torch
+
+from .opaque import opaque
+from .threads import of_call
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextlib.contextmanager
@@ -21,6 +29,18 @@ def undisturbed() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
+
+
+def public(method: Callable[P, R]) -> Callable[P, R]:
+    """A public method of a codec: undisturbed, with the codec's threads, opaque to the compiler."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        threads: int | None = args[0].threads  # type: ignore[attr-defined]
+        with undisturbed(), of_call(threads):
+            return method(*args, **kwargs)
+
+    return opaque(call)
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ from .exact.cuda.device import current, launch, launchers
 from .exact.extension import extension
 from .exact.rans import MAX_GROUPS
 from .exact.tables import TOTAL, Table, make_table
+from .opaque import opaque
 
 _BAD_TABLE = 32  # csrc/warp/launchers.h
 
@@ -94,6 +95,7 @@ class SymbolTables:
         return cls(cdf, sizes.cumsum(0).to(torch.int32), minimum, device)
 
 
+@opaque
 def encode_symbols(
     tables: SymbolTables, values: Tensor, numbers: Tensor, lanes: int = 32, groups: int = 1
 ) -> Segments:
@@ -124,6 +126,7 @@ def encode_symbols(
     return Segments(lanes, groups, sizes, payload[: int(sizes.sum())])
 
 
+@opaque
 def decode_symbols(tables: SymbolTables, segments: Segments, numbers: Tensor) -> Tensor:
     """The values, int16 [n]. Waits for the device.
 

@@ -216,7 +216,7 @@ def arrays_of(
     words = b"".join(segment for image in coded for segment in image.segments)
     at = starts(batch.latents * (exceptions > 0))[:-1]
     indexes = [_places(batch, b, image.exception_indexes) + at[b] for b, image in enumerate(coded)]
-    differences = [image.exception_differences.numpy() for image in coded]
+    differences = [image.exception_differences for image in coded]
     fixed = {
         **batch.arrays,
         "lanes": lanes,
@@ -233,12 +233,12 @@ def arrays_of(
     }
 
 
-def _places(batch: Batch, b: int, indexes: Tensor) -> np.ndarray:
+def _places(batch: Batch, b: int, indexes: np.ndarray) -> np.ndarray:
     """Where the differences of exceptions lie: y is planar in a stream, but not here."""
     height, width, _ = batch.sizes[b]
     area, z_area = height * width, int(batch.z_area[b])
     z_latents = batch.z_channels * z_area
-    rest = indexes.numpy() - z_latents
+    rest = indexes - z_latents
     y = rest % area * batch.channels + rest // area
     return np.where(rest < 0, rest, y) + z_latents
 
@@ -254,9 +254,8 @@ def _check(model: IntegerModel, coded: Coded, height: int, width: int, quality: 
     if any(len(segment) % 2 for segment in coded.segments):
         raise BitstreamError("a segment ends within a word")
     size = model.y_channels * height * width + model.z_channels * -(-height // 4) * -(-width // 4)
-    indexes = coded.exception_indexes
-    edges = torch.cat((indexes.new_tensor([-1]), indexes, indexes.new_tensor([size])))
-    if (edges.diff() <= 0).any() or not coded.exception_differences.all():
+    edges = np.concatenate(([-1], coded.exception_indexes, [size]))
+    if (np.diff(edges) <= 0).any() or not coded.exception_differences.all():
         raise BitstreamError("the exceptions are not in order")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -134,7 +135,7 @@ def _cut(payload: bytes, sizes: Tensor) -> list[list[bytes]]:
     ]
 
 
-def _sorted(indexes: Tensor, differences: Tensor) -> tuple[Tensor, Tensor]:
+def _sorted(indexes: Tensor, differences: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Exceptions in the order of their indexes."""
     order = indexes.argsort()
-    return indexes[order], differences[order]
+    return indexes[order].numpy(), differences[order].numpy()

@@ -58,6 +58,12 @@ class Rendering:
         return self.channels[0] - self.y_channels
 
     @property
+    def sees_y_alone(self) -> bool:
+        """Whether its pixels depend on y and the quality only: hyper is empty, mu and indexes may
+        be anything within their ranges."""
+        return self.hyper_channels == 0 and not self.tensors["means"].any()
+
+    @property
     def block(self) -> int:
         """Pixels a latent, along a side."""
         return 1 << self.scales[-1]

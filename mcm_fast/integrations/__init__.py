@@ -1,0 +1,1 @@
+"""One small module for each host program, imported only by who asks for it."""
