@@ -6,8 +6,8 @@
 // what was read.
 #pragma once
 
-#include "../wavefront.h"
 #include "image.h"
+#include "latents.h"
 #include "launchers.h"
 #include "rounds.h"
 #include "tables.h"
@@ -19,11 +19,6 @@ constexpr int kRounds = 2;  // latents of a chunk that one lane looks at
 constexpr int kShare = kRounds * kLanes;
 constexpr int kChunk = kWarps * kShare;
 
-// A latent that may be coded: `table` is negative if it is certain, and `base` is then its value.
-struct Latent {
-  int32_t table, base, place;
-};
-
 // The latents of a chunk that one warp looks at, and a mask of those that are coded.
 struct Share {
   PerLane<Latent> latents[kRounds];
@@ -33,64 +28,14 @@ struct Share {
 // Shared memory: the coded latents of a chunk. All groups together have a word a latent, up to a
 // round more, and kLanes more each.
 struct Chunk {
-  uint32_t coded;
+  int32_t latents;          // of all chunks
+  uint32_t coded;           // of this one
   uint32_t counts[kWarps];  // of each warp's share
   uint32_t read[kWarps];    // words that each group has read
   Record records[kChunk + 1];
   int16_t values[kChunk];
   int32_t places[kChunk];
   uint16_t words[kChunk + kMaxStates + kWarps * kLanes];
-};
-
-// Where decoded latents go.
-struct Target {
-  int16_t* values;
-  int8_t* seen;                // nullptr: nobody looks
-  const int16_t* differences;  // nullptr: there are none
-
-  MCM_BODY void put(int32_t place, int32_t value) const {
-    const auto wrapped = static_cast<int16_t>(value);
-    values[place] = wrapped;
-    if (seen) seen[place] = static_cast<int8_t>(clamped(wrapped));
-  }
-
- private:
-  MCM_BODY static int32_t clamped(int32_t v) { return v > 127 ? 127 : v < -127 ? -127 : v; }
-};
-
-struct ZLatents {
-  TableView tables;
-  int32_t first_table, channels, area;
-
-  MCM_BODY int32_t count(const Warp&) const { return channels * area; }
-  MCM_BODY Latent at(int32_t i) const {
-    const int32_t number = first_table + i / area;
-    const Table table = tables.table(number);
-    if (TableView::certain(table)) return {-1, table.minimum, i};
-    return {number, 0, i};
-  }
-};
-
-// Those of step t.
-struct YLatents {
-  const int32_t* tables;
-  const int16_t* bases;
-  const int32_t* places;
-  int32_t slices, channels, height, width, t;
-
-  MCM_BODY int32_t count(const Warp& warp) const {
-    PerLane<uint32_t> positions;
-    warp.each([&](int lane) {
-      positions[lane] = 0;
-      for (int slice = lane; slice < slices; slice += kLanes) {
-        positions[lane] += static_cast<uint32_t>(wavefront(t, slice, height, width).count);
-      }
-    });
-    return static_cast<int32_t>(warp.sum(positions)) * channels;
-  }
-  MCM_BODY Latent at(int32_t i) const {
-    return {load(tables + i), load(bases + i), load(places + i)};
-  }
 };
 
 // Decodes the latents of one source, for one image.
@@ -110,9 +55,11 @@ class LatentDecoder {
       Reading& reading = readings[warp.number()];
       open(warp, reading);
       prepare(warp, 0, reading, shares[warp.number()], chunk);
+      if (warp.number() == 0) warp.once([&] { chunk.latents = reading.latents; });
     });
     block.await_stage();
-    for (int32_t first = 0; first < readings[0].latents; first += kChunk) {
+    const int32_t latents = chunk.latents;
+    for (int32_t first = 0; first < latents; first += kChunk) {
       if (first != 0) {
         block.each_warp([&](const Warp& warp) {
           Reading& reading = readings[warp.number()];
@@ -135,7 +82,7 @@ class LatentDecoder {
  private:
   // What a warp keeps: of the group that it reads, or whose words it helps to fetch.
   struct Reading {
-    int32_t latents = 0;  // of the source
+    int32_t latents;  // of the source
     PerLane<uint32_t> states;
     Words words;
   };
