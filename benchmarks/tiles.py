@@ -79,8 +79,8 @@ def second_core() -> float:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(lambda _: hashlib.sha256(bytes(10**8)).digest(), range(2)))
 
-    one, two = (statistics.median(seconds(time.perf_counter, lambda n=n: twice(n)) for _ in range(5))
-                for n in (1, 2))  # fmt: skip
+    spent = [[seconds(time.perf_counter, lambda n=n: twice(n)) for _ in range(5)] for n in (1, 2)]
+    one, two = map(statistics.median, spent)
     return one / two
 
 
