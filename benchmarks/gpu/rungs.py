@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -29,10 +30,10 @@ def ladder(arguments: argparse.Namespace, site: Path) -> list[list[Rung]]:
     stages = [
         [Rung("facts", _program("facts"), 20)],
         _builds(site),
-        [*_parity(arguments), *_sanitizers(arguments), _compiled()],
+        [*_parity(arguments), *_sanitizers(arguments), _compiled(), *_clocks(arguments, site)],
         *speed[:FIRST],
         [*_tests(arguments), _exchange(arguments)],
-        *([] if arguments.dry_run else [[_ceilings()]]),
+        *([] if arguments.dry_run else [[_ceilings()], [_phases(arguments, site)]]),
         *speed[FIRST:],
     ]
     if not arguments.dry_run:
@@ -110,6 +111,20 @@ def _exchange(arguments: argparse.Namespace) -> Rung:
 
 def _ceilings() -> Rung:
     return Rung("ceilings", _program("ceilings"), 60)
+
+
+def _clocks(arguments: argparse.Namespace, site: Path) -> list[Rung]:
+    """The coder once more, with clocks in it."""
+    if arguments.dry_run:
+        return []
+    return [Rung("clocks", _program("build", "clocks", str(site)), 90, BOTH)]
+
+
+def _phases(arguments: argparse.Namespace, site: Path) -> Rung:
+    paths = f"{site}-clocks", HERE, ROOT / "benchmarks", ROOT / "tests"
+    environment = (("PYTHONPATH", os.pathsep.join(map(str, paths))),)
+    needs = ("clocks",)
+    return Rung("speed phases", _program("speed", "phases"), 60, needs, environment=environment)
 
 
 def _speed(arguments: argparse.Namespace) -> list[Rung]:
