@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pybind11
-from differences import say
 from facts import architecture
+from rows import say
 
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDES = [f"-I{path}" for path in (pybind11.get_include(), sysconfig.get_paths()["include"])]
