@@ -24,7 +24,8 @@ slow: $(VENV)/.installed
 # ray, pyarrow. They are large, and no part of `make test`, which skips what is absent.
 integrations: $(VENV)/.installed
 	$(PIP) install -q -c constraints.txt -e '.[integrations]'
-	$(BIN)/python -m pytest -m 'not soak' -rs tests/test_integrations.py tests/test_transcode.py
+	$(BIN)/python -m pytest -m 'not soak' -rs tests/test_integrations.py tests/test_transcode.py \
+	    tests/test_examples.py
 
 # The long runs of tests/test_soak.py: an hour, and 16 GB.
 soak: $(VENV)/.installed

@@ -152,7 +152,7 @@ def _parquet(place: Path) -> Any:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise ImportError("parquet needs pyarrow: pip install pyarrow") from error
+        raise ImportError("parquet needs pyarrow: pip install 'mcm-fast[parquet]'") from error
     return pyarrow.parquet.ParquetFile(place)
 
 

@@ -68,7 +68,7 @@ def _table(source: str, piece: Piece, done: list[Done]) -> bytes:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise ImportError("parquet needs pyarrow: pip install pyarrow") from error
+        raise ImportError("parquet needs pyarrow: pip install 'mcm-fast[parquet]'") from error
     rows = [_row(piece, item) for item in done]
     if piece.kind == "parquet":
         schema = _parquet(_place(source, piece.paths[0][1])).schema_arrow
