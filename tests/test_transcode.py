@@ -189,7 +189,9 @@ def test_the_command(tmp_path, capsys):
     (tmp_path / "bad" / "a.png").write_bytes(b"none")
     assert main(["transcode", str(tmp_path / "bad"), str(tmp_path / "o"), "--jobs", "1"]) == 2
     assert "1 failed" in capsys.readouterr().err
-    assert main(["transcode", str(source), str(tmp_path / "p"), "--quality", "101"]) == 2
+    for wrong in (["--quality", "101"], ["--model", "none"], ["--to", "zip"], ["--effort", "12"]):
+        assert main(["transcode", str(source), str(tmp_path / "p"), *wrong]) == 2
+    assert not (tmp_path / "p").exists()
 
 
 def killed_at_random(source: Path, target: Path, kills: int, options: list[str]) -> None:

@@ -53,6 +53,8 @@ def transcode(
     """
     import PIL.Image
 
+    import mcm_fast
+
     from ..inputs import check_aim, check_effort
     from ..transcoding import Job, Work
 
@@ -63,6 +65,8 @@ def transcode(
     job = Job(source, target, work, to, shard_size, column)
     if job.target_kind == "folder":
         job = replace(job, size=min(shard_size, _FOLDER_SIZE))
+    # What is wrong with the model is said once, before any picture fails for it.
+    mcm_fast.load(model, "cpu" if ray else device, max_pixels=max_pixels)
     total = sum(piece.pictures for piece in job.pieces)
     left = sum(piece.pictures for piece in job.left)
     if left < total:
