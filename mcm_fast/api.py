@@ -10,18 +10,19 @@ from torch import Tensor
 
 from . import container
 from .container import Bytes, Source, Stream, as_source, read_header
-from .inputs import Objective, OnDamage, check_many, check_on_error
+from .inputs import Objective, OnDamage, check_on_error, check_streams
 from .installed import DEFAULT, Model, load, name_of, names
 from .limits import MAX_PIXELS
 from .loaded import FAITHFUL
 from .many import attempt, settle
 from .metadata import named
 from .opaque import opaque
+from .pictures import ImageLike, Images, check_batch
 
 
 @opaque
 def compress(
-    image: Tensor,
+    image: ImageLike,
     quality: float | None = None,
     *,
     model: Model = DEFAULT,
@@ -41,14 +42,17 @@ def compress(
         stream = mcm_fast.compress(image, quality=50)
 
     Args:
-        image: (C, H, W), uint8 or float in [0, 1], on any device. C is 1 (gray), 2 (gray and
-            alpha), 3 (RGB) or 4 (RGBA). Alpha is stored without loss, in 8 bits.
+        image: a tensor (C, H, W), uint8 or float in [0, 1], on any device; an array (H, W) or
+            (H, W, C) of such numbers; an image of Pillow; or the path of a picture file. C is 1
+            (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA). Alpha is stored without loss, in 8
+            bits.
         quality: 0 .. 100, in steps of 0.01; 50 if neither it nor target_bpp is given.
         model: a name of `models()`, or the path of a model file.
         device: where the transforms run; the image's own unless named.
         target_bpp: instead of a quality, bits a pixel of the stream without its metadata. Warns
             (UserWarning) when no quality comes within 2 %.
-        metadata: to carry beside the picture, bytes: icc_profile, exif, xmp, cicp.
+        metadata: to carry beside the picture, bytes: icc_profile, exif, xmp, cicp. None: what a
+            file has, the profile of an image of Pillow, nothing beside tensors and arrays.
         tiles: the side of coding tiles in pixels, a multiple of 64; 0 for none. None: none up to 4
             megapixels, 1024 above. They can be decoded one by one, and side by side.
         effort: 0 .. 9, the time spent on a search for better latents (docs/effort.md). Never worse
@@ -70,7 +74,7 @@ def compress(
 
 @overload
 def compress_many(
-    images: Sequence[Tensor] | Tensor,
+    images: Images,
     quality: float | None = None,
     *,
     model: Model = DEFAULT,
@@ -86,7 +90,7 @@ def compress_many(
 ) -> list[bytes]: ...
 @overload
 def compress_many(
-    images: Sequence[Tensor] | Tensor,
+    images: Images,
     quality: float | None = None,
     *,
     model: Model = DEFAULT,
@@ -102,7 +106,7 @@ def compress_many(
 ) -> list[bytes | Exception]: ...
 @opaque
 def compress_many(
-    images: Sequence[Tensor] | Tensor,
+    images: Images,
     quality: float | None = None,
     *,
     model: Model = DEFAULT,
@@ -116,17 +120,18 @@ def compress_many(
     max_pixels: int = MAX_PIXELS,
     on_error: Literal["raise", "return"] = "raise",
 ) -> Any:
-    """Compress images of any sizes: a list of (C, H, W), or a batch (N, C, H, W).
+    """Compress images of any sizes: a list of what `compress` takes, a tensor (N, C, H, W) or an
+    array (N, H, W, C).
 
     Each stream equals that of `compress`, whose arguments these are. The device is that of the
     first image unless named. `on_error`: "raise" the first error with its image's index, or
     "return" each in its image's place.
     """
-    images = check_many(images, "images")
-    codec = load(model, _device_of(images[0] if images else None, device), max_pixels=max_pixels)
+    batch = check_batch(images)
+    codec = load(model, _device_of(batch[0] if batch else None, device), max_pixels=max_pixels)
     options: dict[str, Any] = {"target_bpp": target_bpp, "metadata": metadata, "tiles": tiles}
     options |= {"effort": effort, "objective": objective, "rendering": rendering}
-    return codec.compress_many(images, quality, **options, on_error=on_error)
+    return codec.compress_many(batch, quality, **options, on_error=on_error)
 
 
 @opaque
@@ -139,13 +144,15 @@ def decompress(
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    out: Tensor | None = None,
 ) -> Tensor:
     """The image of a stream: uint8 (C, H, W) on the device, C as it was compressed.
 
         image = mcm_fast.decompress(stream)
 
     Args:
-        stream: bytes, a binary file, or what `container.unpack` made of them.
+        stream: bytes or a vector of them (uint8, of numpy or torch), a path, a binary file, or what
+            `container.unpack` made of them.
         box: (left, top, right, bottom), the part of the image to decode. Of a file that can seek,
             no more is read than it needs.
         model: the installed one that the stream names unless given, by name or path.
@@ -154,13 +161,15 @@ def decompress(
         max_pixels: larger images are refused.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
+        out: a tensor of what comes out, on any device, to be filled and returned.
 
     Raises BitstreamError for bytes that cannot be decoded, with their `reason`; ValueError when the
-    model has no such rendering or the box does not lie within the image.
+    model has no such rendering, the box does not lie within the image or `out` does not fit;
+    OSError for a file that cannot be read.
     """
     opened, name = _placed(stream, model, max_pixels)
     codec = load(name, device, max_pixels=max_pixels)
-    return codec.decompress(opened, rendering, box=box, on_damage=on_damage)
+    return codec.decompress(opened, rendering, box=box, on_damage=on_damage, out=out)
 
 
 @overload
@@ -202,7 +211,7 @@ def decompress_many(
     place.
     """
     check_on_error(on_error)
-    items: list[Any] = check_many(streams, "streams")
+    items: list[Any] = check_streams(streams)
     placed = [attempt(lambda item: _placed(item, model, max_pixels), item) for item in items]
     images: list[Any] = settle(placed, on_error)
     good = {i: pair for i, pair in enumerate(placed) if not isinstance(pair, Exception)}
@@ -218,14 +227,15 @@ def decompress_many(
 
 
 @opaque
-def info(stream: Bytes, *, verify: bool = False) -> dict[str, Any]:
-    """What a stream's header says, as plain values.
+def info(stream: Bytes, *, verify: bool = False, partial: bool = False) -> dict[str, Any]:
+    """What a stream's header says, as plain values. Of a file no more than that is read.
 
     `model` is the name of the installed model that it needs, or None; `model_id` names it always.
     With `verify` all of it is read, and `damaged` lists the tiles that are not whole (see
-    `container.info`). Raises BitstreamError.
+    `container.info`). With `partial` the first bytes of a stream will do: 1024 hold the header of a
+    picture without tiles. Raises BitstreamError.
     """
-    facts = container.info(stream, verify=verify)
+    facts = container.info(stream, verify=verify, partial=partial)
     return {"model": names().get(facts["model_id"]), **facts}
 
 

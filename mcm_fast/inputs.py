@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import torch
-from torch import Tensor
 
 from .coding_tiles import Tile, are_sides, count
 from .limits import MAX_SIDE, QUALITY_STEPS, TILE_UNIT, pixels_in_blocks
@@ -22,48 +21,13 @@ if TYPE_CHECKING:
 OnDamage = Literal["raise", "blank"]
 Objective = Literal["psnr", "ms-ssim"]  # of the search that effort pays for
 T = TypeVar("T")
-HAIR = 1e-3  # of what float images may lie beyond [0, 1]
 
 
-def check_image(image: Tensor, max_pixels: int) -> Tensor:
-    """An image (C, H, W), uint8 or float in [0, 1], of at most so many pixels.
-
-    A float image that is beyond by a hair, as resampling leaves it, is clamped.
-    """
-    if not isinstance(image, Tensor):
-        raise ValueError(f"an image is a torch.Tensor, not {type(image).__name__}")
-    if image.dtype != torch.uint8 and not image.dtype.is_floating_point:
-        hint = ": 16 bits a channel are not in this format" if "int" in str(image.dtype) else ""
-        raise ValueError(f"an image is uint8 or float in [0, 1], not {image.dtype}{hint}")
-    if image.dim() == 4:
-        raise ValueError(
-            f"an image is (C, H, W), not {tuple(image.shape)}: compress_many takes a batch"
-        )
-    if image.dim() != 3:
-        raise ValueError(f"an image is (C, H, W), not {tuple(image.shape)}")
-    if not 1 <= image.shape[0] <= 4:
-        channels = "1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA) channels"
-        raise ValueError(f"an image (C, H, W) has {channels}, not {image.shape[0]}")
-    if image.numel() == 0:
-        raise ValueError(f"an empty image: {tuple(image.shape)}")
-    check_pixels(image.shape[2], image.shape[1], max_pixels)
-    if image.dtype.is_floating_point:
-        low, high = image.aminmax()
-        if not (low >= -HAIR and high <= 1 + HAIR):  # also false for NaN
-            raise ValueError(f"float images lie in [0, 1]; this one in [{low:.4g}, {high:.4g}]")
-        if low < 0 or high > 1:
-            return image.clamp(0, 1)
-    return image
-
-
-def check_many(items: Sequence[T] | Tensor, what: str) -> list[T]:
-    """A batch: a list or tuple, or a tensor (N, 3, H, W) of images of one size."""
-    if isinstance(items, list | tuple):
-        return list(items)
-    if isinstance(items, Tensor) and items.dim() == 4:
-        return list(items)
-    kind = tuple(items.shape) if isinstance(items, Tensor) else type(items).__name__
-    raise ValueError(f"a batch is a list of {what}, not {kind}")
+def check_streams(streams: Sequence[T]) -> list[T]:
+    """A batch of streams: a list or tuple."""
+    if isinstance(streams, list | tuple):
+        return list(streams)
+    raise ValueError(f"a batch is a list of streams, not {type(streams).__name__}")
 
 
 def check_on_error(on_error: OnError) -> OnError:

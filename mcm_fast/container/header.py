@@ -142,7 +142,10 @@ def check_length(header: Header, source: Source) -> None:
     missing = header.total - source.size
     if missing > 0:
         raise BitstreamError(f"truncated stream: {missing} bytes are missing", Reason.TRUNCATED)
-    require(missing == 0, f"{-missing} bytes after its end")
+    if missing < 0:
+        more = source.read(header.total, min(-missing, len(MAGIC))) == MAGIC
+        hint = f": another stream begins after {header.total} bytes; hand over one at a time"
+        raise BitstreamError(f"damaged stream: {-missing} bytes after its end{hint * more}")
 
 
 def _read_start(reader: HeaderReader) -> tuple[int, bytes, int]:
