@@ -55,10 +55,10 @@ def draw(
     low, high = -48.0, 16.0
     while high - low > 0.02:
         middle = (low + high) / 2
-        shifted = _shift_indexes(model, middle)
+        shifted = shift_indexes(model, middle)
         cost = _rate(shifted, *_sample(shifted, *_TRIAL, seed))
         low, high = (middle, high) if cost < bpp else (low, middle)
-    shifted = _shift_indexes(model, low)
+    shifted = shift_indexes(model, low)
     y, z = _sample(shifted, height, width, seed, passes)
     if passes is not None:
         return shifted, y, z
@@ -73,7 +73,7 @@ def _rate(model: IntegerModel, y: Tensor, z: Tensor) -> float:
     return CpuEngine(model).cost(y, z, QUALITY) / (256 * y[0].numel())
 
 
-def _shift_indexes(model: IntegerModel, by: float) -> IntegerModel:
+def shift_indexes(model: IntegerModel, by: float) -> IntegerModel:
     """`by` added to every index before it is clamped."""
     bias, row = model.tensors["bias"].clone(), 0
     for name in model.layers:

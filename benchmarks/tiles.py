@@ -1,7 +1,9 @@
 """What coding tiles cost and give: `python benchmarks/tiles.py IMAGE [IMAGE ...]`.
 
-Each image is enlarged to 12 megapixels. Prints the rate of tiles against none, the times of the
-entropy part with one thread and two, and, of nine copies of the last image side by side (108
+`--sheet` first: only the rate, of all images side by side as they are, six in a row.
+
+Without it each image is enlarged to 12 megapixels. Prints the rate of tiles against none, the times
+of the entropy part with one thread and two, and, of nine copies of the last image side by side (108
 megapixels), the processor time and the bytes that regions of 512x512 take.
 """
 
@@ -32,6 +34,14 @@ def enlarged(path: str) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
+def sheet(paths: list[str]) -> torch.Tensor:
+    """Images of one size, the portraits turned, six in a row."""
+    images = [Image.open(path).convert("RGB") for path in paths]
+    turned = [i if i.width > i.height else i.transpose(Image.Transpose.ROTATE_90) for i in images]
+    rows = [np.concatenate(turned[n : n + 6], 1) for n in range(0, len(turned), 6)]
+    return torch.from_numpy(np.concatenate(rows)).permute(2, 0, 1).contiguous()
+
+
 def seconds(clock: Callable[[], float], action: Callable[[], object]) -> float:
     start = clock()
     action()
@@ -46,15 +56,19 @@ def rates(codec: mcm_fast.Codec, image: torch.Tensor) -> None:
             lengths[side] = len(codec.encode(latents))
             change = 100 * (lengths[side] / lengths[0] - 1)
             print(f"quality {quality}, tiles of {side or 'all'}: {lengths[side]} B {change:+.2f} %")
+
+
+def threads(codec: mcm_fast.Codec, image: torch.Tensor) -> None:
+    for quality in (30, 70):
         items = tiled.items(codec.analysis(image, quality, tiles=1024))
         coded = [coded for coded, _ in codec.engine.encode(items)]
         parts = [(c, *y.shape[1:], q) for c, (y, _, q) in zip(coded, items, strict=True)]
-        for threads in (1, 2):
-            engine = CpuEngine(codec.integers, threads)
+        for count in (1, 2):
+            engine = CpuEngine(codec.integers, count)
             spent = [
                 seconds(time.perf_counter, lambda e=engine, p=parts: e.decode(p)) for _ in range(3)
             ]
-            print(f"  1024, decoding with {threads} threads: {min(spent):.2f} s")
+            print(f"quality {quality}, 1024, {count} threads: {min(spent):.2f} s")
 
 
 class Counting(io.BytesIO):
@@ -99,10 +113,14 @@ def regions(codec: mcm_fast.Codec, image: torch.Tensor) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     codec = mcm_fast.load("small")
+    if sys.argv[1] == "--sheet":
+        rates(codec, sheet(sys.argv[2:]))
+        return
     for path in sys.argv[1:]:
         image = enlarged(path)
         print(path, f"{image.shape[2]}x{image.shape[1]}")
         rates(codec, image)
+        threads(codec, image)
     regions(codec, image)
 
 

@@ -15,6 +15,16 @@ T read(std::ifstream& file) {
   return value;
 }
 
+OwnTensors named_by(const char* variable, const char* otherwise) {
+  const char* path = std::getenv(variable);
+  try {
+    return read_model(path == nullptr ? otherwise : path);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s; %s names the file\n", error.what(), variable);
+    std::exit(2);
+  }
+}
+
 }  // namespace
 
 int64_t OwnTensor::elements() const {
@@ -50,15 +60,12 @@ Tensors views_of(const OwnTensors& tensors) {
 }
 
 const OwnTensors& golden_tensors() {
-  static const OwnTensors tensors = [] {
-    const char* path = std::getenv("MCM_FUZZ_MODEL");
-    try {
-      return read_model(path == nullptr ? "model.bin" : path);
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "%s; MCM_FUZZ_MODEL names the file\n", error.what());
-      std::exit(2);
-    }
-  }();
+  static const OwnTensors tensors = named_by("MCM_FUZZ_MODEL", "model.bin");
+  return tensors;
+}
+
+const OwnTensors& golden_rendering() {
+  static const OwnTensors tensors = named_by("MCM_FUZZ_RENDERING", "rendering.bin");
   return tensors;
 }
 

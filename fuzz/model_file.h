@@ -30,8 +30,9 @@ OwnTensors read_model(const std::string& path);
 
 Tensors views_of(const OwnTensors& tensors);
 
-// The model in the file that the environment variable MCM_FUZZ_MODEL names. Ends the process if
-// there is none.
+// The model in the file that the environment variable MCM_FUZZ_MODEL names, and the rendering in
+// that of MCM_FUZZ_RENDERING. Ends the process if there is none.
 const OwnTensors& golden_tensors();
+const OwnTensors& golden_rendering();
 
 }  // namespace mcm

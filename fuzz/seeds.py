@@ -1,8 +1,8 @@
 """What the fuzzers start from: `python fuzz/seeds.py FOLDER`.
 
-Writes FOLDER/model.bin, the first slices of the golden model as `model_file.h` reads them, and
-FOLDER/seeds/, the golden streams and some with chunks, tiles and alpha. The decoder's fuzzer makes
-its own.
+Writes FOLDER/model.bin, the first slices of the golden model as `model_file.h` reads them,
+FOLDER/rendering.bin, a golden rendering that has every kind of layer, and FOLDER/seeds/, the golden
+streams and some with chunks, tiles and alpha. The decoder's fuzzer makes its own.
 """
 
 import dataclasses
@@ -11,16 +11,19 @@ import sys
 import zlib
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from mcm_fast import container
 from mcm_fast.exact.model import IntegerModel
+from mcm_fast.exact.pixels.decoder_file import load_decoder
 from mcm_fast.testing import golden_model
 
 SLICES = 3  # as in model_file.h: few, for speed
 GOLDEN = golden_model().parent
-TYPES = {torch.int8: 0, torch.int16: 1, torch.int32: 2, torch.int64: 3}
+RENDERINGS = Path(__file__).parents[1] / "tests" / "golden" / "pixels.safetensors"
+TYPES = [np.dtype(name) for name in ("int8", "int16", "int32", "int64")]  # in the order of Type
 
 
 def small_model(tensors: dict[str, torch.Tensor]) -> IntegerModel:
@@ -41,13 +44,13 @@ def _stays(name: str) -> bool:
     return not name.startswith("slice.") or int(name.split(".")[1]) < SLICES
 
 
-def model_bytes(model: IntegerModel) -> bytes:
+def tensor_bytes(tensors: dict[str, np.ndarray]) -> bytes:
+    """As `model_file.h` reads them."""
     out = bytearray()
-    for name, tensor in model.tensors.items():
+    for name, tensor in tensors.items():
         out += struct.pack("<I", len(name)) + name.encode()
-        shape = tensor.shape
-        out += struct.pack(f"<BI{len(shape)}q", TYPES[tensor.dtype], len(shape), *shape)
-        out += tensor.numpy().tobytes()
+        shape, kind = tensor.shape, TYPES.index(tensor.dtype)
+        out += struct.pack(f"<BI{len(shape)}q", kind, len(shape), *shape) + tensor.tobytes()
     return bytes(out)
 
 
@@ -70,7 +73,10 @@ def container_seeds() -> dict[str, bytes]:
 def main(folder: Path) -> None:
     (folder / "seeds").mkdir(parents=True, exist_ok=True)
     model = small_model(load_file(golden_model()))
-    (folder / "model.bin").write_bytes(model_bytes(model))
+    integers = {name: tensor.numpy() for name, tensor in model.tensors.items()}
+    (folder / "model.bin").write_bytes(tensor_bytes(integers))
+    rendering = load_decoder(RENDERINGS).renderings["odd"]
+    (folder / "rendering.bin").write_bytes(tensor_bytes(rendering.tensors))
     for name, data in container_seeds().items():
         (folder / "seeds" / name).write_bytes(data)
 

@@ -1,10 +1,11 @@
-// The engine from several threads at once, each with a team of its own, on one model: what a
-// service does. Run it under a sanitizer: ThreadSanitizer for the team, AddressSanitizer and
-// UndefinedBehaviorSanitizer for the rest.
+// The engine from several threads at once, each with a team of its own, on one model and one
+// rendering: what a service does. Run it under a sanitizer: ThreadSanitizer for the team,
+// AddressSanitizer and UndefinedBehaviorSanitizer for the rest.
 #include <cstdio>
 #include <thread>
 
 #include "case.h"
+#include "drawing.h"
 #include "model_file.h"
 
 namespace {
@@ -43,17 +44,31 @@ void there_and_back(const Model& model, const Picture& expected, int64_t threads
   expect(!other.intact || !(other == outcome), "damage is not overlooked");
 }
 
+std::vector<uint8_t> drawn(const pixels::Rendering& rendering, int64_t threads) {
+  Random random{11};
+  Drawing drawing;
+  drawing.height = 24, drawing.width = 70, drawing.quality = kQuality;
+  drawing.fill(rendering, 12, 9, random);
+  const int64_t block = rendering.block();
+  return drawing.draw(rendering, {3, 9, 23 * block, 68 * block + 1}, threads, 8);
+}
+
 }  // namespace
 
 int main() {
+  const pixels::Rendering rendering(views_of(golden_rendering()));
+  const std::vector<uint8_t> pixels = drawn(rendering, 1);
   const Model model(views_of(golden_tensors()), kSlices);
   const Picture expected = picture(model, 1);
   for (int64_t members = 1; members <= 4; ++members) {
     std::vector<std::thread> callers;
     for (int64_t caller = 0; caller < 4; ++caller) {
-      callers.emplace_back([&] { there_and_back(model, expected, members); });
+      callers.emplace_back([&] {
+        there_and_back(model, expected, members);
+        expect(drawn(rendering, members) == pixels, "the same pixels");
+      });
     }
     for (std::thread& caller : callers) caller.join();
   }
-  std::puts("4 callers, teams of 1 to 4: the same bytes, the same latents");
+  std::puts("4 callers, teams of 1 to 4: the same bytes, latents and pixels");
 }

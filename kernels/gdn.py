@@ -14,6 +14,8 @@ cost as much accuracy as half precision itself.
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 import triton
 import triton.language as tl
@@ -66,5 +68,7 @@ def normalize(x: Tensor, gamma: Tensor, beta: Tensor, inverse: bool) -> Tensor:
     out, channels = torch.empty_like(x), x.shape[1]
     positions = x.numel() // channels
     grid = triton.cdiv(positions, LAUNCH["TILE"]), triton.cdiv(channels, LAUNCH["BLOCK"])
-    gdn[grid](x, gamma, beta, out, positions, channels, inverse, **LAUNCH)
+    # Triton launches on the current device, whatever the tensors' is.
+    with torch.cuda.device_of(x) if x.is_cuda else contextlib.nullcontext():
+        gdn[grid](x, gamma, beta, out, positions, channels, inverse, **LAUNCH)
     return out

@@ -15,7 +15,15 @@ from mcm_fast.exact.engines import NAMES
 pytest_plugins = ["cli_runs", "training_runs"]
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 ENGINES = [pytest.param(name, marks=GPU if name == "cuda" else ()) for name in NAMES]
+ON_DEVICE = pytest.mark.gpu  # of a test, or a module, that takes a GPU where there is one
 DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What cannot run without a GPU is among the tests that run on one (`-m gpu`)."""
+    for item in items:
+        if any(mark == GPU.mark for mark in item.iter_markers("skipif")):
+            item.add_marker(ON_DEVICE)
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,6 @@ def test_containers_are_streams_or_errors():
         assert container.pack(stream) == repaired(bytes(expected))
 
 
-@pytest.mark.parametrize("target", ["coder", "decode", "model", "container"])
+@pytest.mark.parametrize("target", ["coder", "decode", "model", "pixels", "container"])
 def test_the_corpus_is_small(target):
     assert sum(map(len, inputs(target))) < 2**18

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from conftest import noise
+from conftest import ON_DEVICE, noise
 from interpreter import quick_interpreter
 from test_engines import (
     assert_same_coded,
@@ -24,6 +24,7 @@ from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.reference import ReferenceEngine
 from mcm_fast.exact.wavefront import wavefront_steps
 
+pytestmark = ON_DEVICE
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -133,7 +134,7 @@ def test_graphs_are_launched_to_the_end(codec, monkeypatch):
                 wavefront._step()
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device, priority: None)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     wavefront.graph = captured(wavefront._step, engine.device)
     assert_decoded(engine.decode([(coded, 1, 2, 5000)]), [item], [parameters])

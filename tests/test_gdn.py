@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from conftest import ON_DEVICE
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
@@ -12,7 +13,18 @@ pytest.importorskip("triton")
 from mcm_fast.kernels import gdn
 from mcm_fast.network.gdn import GDN
 
+pytestmark = ON_DEVICE
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_on_a_device_that_is_not_current():
+    x = torch.randn(1, 24, 2, 2, device="cuda:1").half()
+    layer = GDN(24).requires_grad_(False).to(x.device)
+    gamma, beta = layer.effective()
+    with torch.cuda.device(0):
+        found = gdn.normalize(x, gamma.T.contiguous(), beta, False)
+    assert torch.allclose(found, layer(x), rtol=2**-9, atol=2**-24)
 
 
 @pytest.mark.parametrize("inverse", [False, True], ids=["gdn", "inverse"])
@@ -34,5 +46,6 @@ def test_equals_its_twin(channels, inverse):
     # The twin rounds twice to 11 bits, the scale and the product; the kernel once.
     assert torch.allclose(found, layer(x), rtol=2**-9, atol=2**-24)
     squares = x.double().square().movedim(1, 3) @ gamma.T.double() + beta.double()
+    # On Hopper products of tf32 are summed up with truncation: 2^-24 .. 2^-23 for each of up to 72.
     exact = x * (squares if inverse else 1 / squares).sqrt().movedim(3, 1)
-    assert torch.allclose(found.double(), exact, rtol=2**-11 + 2**-18, atol=2**-24)
+    assert torch.allclose(found.double(), exact, rtol=2**-11 + 2**-16, atol=2**-24)

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conftest import noise
+from conftest import ON_DEVICE, noise
 from PIL import Image
 
 import mcm_fast
@@ -13,6 +13,7 @@ from mcm_fast import Codec
 from mcm_fast.evaluation.metrics import psnr
 from mcm_fast.transforms.weights import halve
 
+pytestmark = ON_DEVICE
 TOLERANCE = 0.02  # dB
 
 

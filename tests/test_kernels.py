@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import ON_DEVICE
 
 pytest.importorskip("triton")
 
@@ -18,6 +19,7 @@ from mcm_fast.kernels import context, hyper, layer
 from mcm_fast.kernels.layer import activate, requantize
 from mcm_fast.kernels.wavefront import first_row, number_in_step, number_in_stream, row_count
 
+pytestmark = ON_DEVICE
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 QUALITY, HEIGHT, WIDTH = 3333, 2, 5
 

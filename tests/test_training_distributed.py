@@ -14,13 +14,38 @@ from mcm_fast.training import checkpoint, data
 from mcm_fast.training.schedule import Phase
 from mcm_fast.training.step import Step
 
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+LEAVES = """
+import pathlib
+import torch
+from mcm_fast.training.distributed import World, join, leave, total
+
+world, _ = join("cpu")
+import torch._dynamo  # as the first step of an optimiser does
+module = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(3, 3))
+module(torch.ones(2, 3)).sum().backward()
+assert total(torch.ones(3), world).sum() == 6
+del module
+leave()
+names = [path.read_text() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+assert not [name for name in names if "gloo" in name], names
+"""
+
+
+def test_the_threads_of_a_group_end_with_it(tmp_path):
+    """One that lives longer may abort the process at its end."""
+    script = tmp_path / "leaves.py"
+    script.write_text(LEAVES)
+    done = subprocess.run([*TORCHRUN, script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
 
 def test_two_processes_take_the_step_of_one(options, shard, model, tmp_path):
     """Two processes with 2 crops each and one with the same 4; rounded, so without noise."""
     two = tmp_path / "two"
-    torchrun = "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"
     arguments = "--steps", 1, "--quantize-steps", 1, "--warmup", 0, "--read-every", 1
-    command = [sys.executable, *torchrun, "-m", "mcm_fast", "train", shard, "--out", two]
+    command = [*TORCHRUN, "-m", "mcm_fast", "train", shard, "--out", two]
     command += [*TINY, *arguments, "--init-from", model]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -1,54 +1,49 @@
-"""All that a GPU can prove and measure, in one call: `make gpu-check`. Offline, in some minutes.
+"""All that a GPU can prove and measure, in one call: `python benchmarks/gpu/check.py --out DIR`.
 
-    build       the package with the CUDA coder, into build/gpu-check
-    tests       every parity test, natively on the device
-    exchange    streams from the CPU to the GPU and back, on real images (exchange.py)
-    sanitizer   compute-sanitizer over the engine's kernels, where it is on PATH
-    speed       the benchmarks (speed.py), alone, when all else is done
+A ladder (rungs.py): each rung a process with a limit of time, all of them within one deadline.
+After each rung the results so far are written, as JSON and as tables (report.py), with its whole
+log; where integers differ, both arrays are kept. What goes wrong spoils its own rung alone. A rung
+of parity that fails is run again in other ways (variants.py), which says what is at fault; the
+first way that is right is how the rungs after it go.
 
-The results are written as JSON and as tables (report.py), named after the device. With --dry-run
-the same programs run on the CPU, interpreted and with a tiny model, to be tested themselves: what
-they write are no measurements.
+    DIR/gpu-DEVICE.json  .md  .log      DIR/gpu-DEVICE-differences.zip
+
+With --dry-run the same programs run on the CPU, interpreted and with a tiny model, to be tested
+themselves: what they write are no measurements.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
+import importlib.util
 import os
+import re
 import shutil
-import signal
-import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from report import markdown, name_of
+from facts import device_name
+from report import Report
+from rungs import HERE, ROOT, ladder
+from running import Rung, run
+from variants import VARIANTS
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 WORK = ROOT / "build" / "gpu-check"
 SITE = WORK / "site"
-TESTS = "kernels", "gdn", "half_precision", "cuda_engine", "engines", "symbols", "properties"
-TESTS += ("format_compatibility",)
-ON_GPU = "cuda or kernels or gdn or half_precision"  # of the tests for all engines, this one's
-SECONDS = {"build": 120, "tests": 200, "exchange": 200, "sanitizer": 90, "speed": 150}  # at most
-
-
-class Failed(Exception):
-    """A step did not do what it should."""
+# Dependencies that the road does without, but imports of its tests do not.
+MISSING = ("simplejpeg",)
 
 
 def main() -> None:
     arguments = parsed(sys.argv[1:])
-    if not arguments.dry_run:
-        need_gpu()
-    check = Check(arguments)
-    if check.run(["build"]):
-        check.run(["tests", "exchange", "sanitizer"])
-        check.run(["speed"])
+    if not arguments.dry_run and device_name() is None:
+        raise SystemExit("gpu-check needs an NVIDIA GPU, and nvidia-smi names none (try --dry-run)")
+    check = Check(arguments, ladder(arguments, SITE))
+    check.run()
     if check.failed:
         raise SystemExit(f"gpu-check failed: {', '.join(check.failed)}")
 
@@ -56,143 +51,111 @@ def main() -> None:
 def parsed(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dry-run", action="store_true", help="on the CPU, to test the check")
-    parser.add_argument("--images", type=Path, help="a folder of PNG files to exchange")
+    parser.add_argument("--images", type=Path, help="a folder of PNG files to exchange and to time")
     parser.add_argument("--out", type=Path, help="where to write; default: benchmarks/results")
-    parser.add_argument("--steps", nargs="*", choices=STEPS, default=[*STEPS], help="only these")
+    parser.add_argument("--seconds", type=float, default=540, help="for all of it")
+    parser.add_argument("--only", nargs="*", default=[], help="rungs whose names begin so")
     arguments = parser.parse_args(words)
     default = WORK / "dry-run" if arguments.dry_run else ROOT / "benchmarks" / "results"
     arguments.out = arguments.out or default
     return arguments
 
 
-def need_gpu() -> None:
-    try:
-        import torch
-    except ImportError as error:
-        raise SystemExit(f"gpu-check needs PyTorch: {error}") from error
-    if not torch.cuda.is_available():
-        raise SystemExit("gpu-check needs an NVIDIA GPU, and torch sees none (try --dry-run)")
-
-
 class Check:
-    """Runs steps, some at once, and writes what is known after each."""
+    """Runs the stages of a ladder until all is done or time is up. `failed`: names of rungs."""
 
-    def __init__(self, arguments: argparse.Namespace):
-        self.arguments, self.failed = arguments, []
-        self.results = {"dry_run": arguments.dry_run, "seconds": {}}
+    def __init__(self, arguments: argparse.Namespace, stages: list[list[Rung]], work: Path = WORK):
+        self.deadline = time.monotonic() + arguments.seconds
+        self.only, self.dry_run, self.work = tuple(arguments.only), arguments.dry_run, work
+        self.stages, self.failed, self.lock = stages, [], threading.Lock()
+        self.outcomes: dict[str, dict] = {}
+        self.variant: str | None = None  # the way that is right, if it is not the usual one
+        device = device_name() or ("CPU" if self.dry_run else "unknown device")
+        name = "gpu-" + "-".join(re.findall(r"[a-z0-9]+", device.lower()))
+        self.report = Report(arguments.out, name, device, self.dry_run)
+        self.environment = self._environment()
 
-    def run(self, names: list[str]) -> bool:
-        """Did all go well?"""
-        names = [name for name in names if name in self.arguments.steps]
-        with ThreadPoolExecutor(len(names) or 1) as pool:
-            list(pool.map(self._step, names))
-        self._write()
-        return not set(self.failed) & set(names)
+    def run(self) -> None:
+        shutil.rmtree(self.work, ignore_errors=True)
+        for stage in self.stages:
+            wanted = [rung for rung in stage if self._is_wanted(rung)]
+            with ThreadPoolExecutor(len(wanted) or 1) as pool:
+                list(pool.map(self._climb, wanted))
+            for rung in wanted:
+                if rung.name.startswith("parity") and self._went_wrong(rung.name):
+                    self._retry(rung)
 
-    def _step(self, name: str) -> None:
-        start = time.monotonic()
-        try:
-            self.results[name] = STEPS[name](self.arguments)
-        except (Failed, TimeoutError) as error:
-            late = f"not finished in {SECONDS[name]} s\n" * isinstance(error, TimeoutError)
-            self.results[name] = f"FAILED: {late}{error}"
-            self.failed.append(name)
-            print(f"gpu-check: {name} failed: {late}{error}", flush=True)
-        seconds = self.results["seconds"][name] = round(time.monotonic() - start, 1)
-        print(f"gpu-check: {name}: {seconds} s", flush=True)
+    def _is_wanted(self, rung: Rung) -> bool:
+        """Builds are what others need."""
+        return not self.only or rung.name.startswith(("build", *self.only))
 
-    def _write(self) -> None:
-        folder = self.arguments.out
-        folder.mkdir(parents=True, exist_ok=True)
-        name = name_of(self.results)
-        (folder / f"{name}.json").write_text(json.dumps(self.results, indent=1) + "\n")
-        (folder / f"{name}.md").write_text(markdown(self.results))
+    def _climb(self, rung: Rung) -> None:
+        if self.variant and rung.name.startswith(("speed", "exchange")):
+            rung = dataclasses.replace(rung, command=(*rung.command, "--variant", self.variant))
+        missing = [name for name in rung.needs if self._went_wrong(name)]
+        left = self.deadline - time.monotonic()
+        if missing:
+            self._write(rung.name, {"outcome": f"not run: needs {', '.join(missing)}"})
+        elif left < 2:
+            self._write(rung.name, {"outcome": "not run: no time is left"})
+        else:
+            self._write(rung.name, self._tried(rung, min(rung.seconds, left)))
 
+    def _tried(self, rung: Rung, seconds: float) -> dict:
+        folder = self.work / "rungs" / rung.name.replace(" ", "-").replace(",", "")
+        return run(rung, folder, seconds, self.environment) | {"folder": folder}
 
-def build(arguments: argparse.Namespace) -> str:
-    if arguments.dry_run:
-        return "the package as it is"
-    setup = [sys.executable, "setup.py", "-q", "build", "-b", str(WORK), "--build-lib", str(SITE)]
-    ran(setup, ROOT, "build", {"MCM_FAST_CUDA": "1"})
-    return "ok"
+    def _went_wrong(self, name: str) -> bool:
+        return self.outcomes.get(name, {}).get("outcome", "not run") != "ok"
 
+    def _retry(self, rung: Rung) -> None:
+        """The same in other ways, side by side, if it was run at all."""
+        left = self.deadline - time.monotonic()
+        if self.outcomes[rung.name]["outcome"].startswith("not run") or left < 2:
+            return
+        with ThreadPoolExecutor(len(rung.variants) or 1) as pool:
+            outcomes = list(pool.map(lambda v: self._in_another_way(rung, v), rung.variants))
+        right = [v for v, ok in zip(rung.variants, outcomes, strict=True) if ok]
+        blame = "; ".join(VARIANTS[v] for v in right) or "the kernel's own arithmetic, or its data"
+        self.outcomes[rung.name]["at fault"] = blame
+        self.variant = self.variant or next(iter(right), None)
+        self.report.write(self.outcomes)
 
-def tests(arguments: argparse.Namespace) -> str:
-    paths = [ROOT / "tests" / f"test_{name}.py" for name in TESTS]
-    missing = [path.name for path in paths if not path.exists()]
-    if missing:
-        raise Failed(f"no test is called {', '.join(missing)}")
-    if arguments.dry_run:
-        return f"not run: {len(paths)} files"
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", ON_GPU]
-    pytest += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *map(str, paths)]
-    return ran(pytest, SITE, "tests").strip().splitlines()[-1]
+    def _in_another_way(self, rung: Rung, variant: str) -> bool:
+        environment = (("CUDA_LAUNCH_BLOCKING", "1"),) if variant == "blocking" else ()
+        name, left = f"{rung.name}, {variant}", self.deadline - time.monotonic()
+        command = (*rung.command, "--variant", variant)
+        again = Rung(name, command, rung.seconds, environment=environment)
+        self._write(name, self._tried(again, min(rung.seconds, max(left, 1))), counts=False)
+        return not self._went_wrong(name)
 
+    def _write(self, name: str, outcome: dict, counts: bool = True) -> None:
+        """What has become of a rung, before anything else can go wrong."""
+        with self.lock:
+            folder = outcome.pop("folder", None)
+            self.outcomes[name] = outcome
+            if counts and outcome["outcome"] != "ok":
+                self.failed.append(name)
+            print(f"gpu-check: {name}: {outcome['outcome']}", flush=True)
+            if folder:
+                self.report.keep(name, folder)
+            self.report.write(self.outcomes)
 
-def sanitizer(arguments: argparse.Namespace) -> str:
-    """Slow: what it has no time for it says."""
-    checker = shutil.which("compute-sanitizer")
-    if arguments.dry_run or not checker:
-        return "not run: compute-sanitizer is not on PATH"
-    outcomes, coder = [], ["mcm"]
-    for tool, kernels in (("memcheck", [*coder, "context_", "hyper_"]), ("racecheck", coder)):
-        command = [checker, "--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no"]
-        for kernel in kernels:
-            command += ["--kernel-name", f"kns={kernel}"]
-        program = [sys.executable, str(HERE / "exchange.py"), "--few"]
-        try:
-            ran([*command, *program], SITE, "sanitizer")
-            outcomes.append(f"{tool} ok")
-        except TimeoutError:
-            outcomes.append(f"{tool} not finished in {SECONDS['sanitizer']} s")
-    return ", ".join(outcomes)
-
-
-def program(name: str) -> Callable[[argparse.Namespace], dict]:
-    """A step that runs one of the programs beside this one. It prints JSON, more and more."""
-
-    def step(arguments: argparse.Namespace) -> dict:
-        command = [sys.executable, str(HERE / f"{name}.py")]
-        command += ["--dry-run"] * arguments.dry_run
-        command += ["--images", str(arguments.images.resolve())] if arguments.images else []
-        try:
-            output, more = ran(command, ROOT if arguments.dry_run else SITE, name), {}
-        except TimeoutError as error:
-            output, more = str(error), {"unfinished": f"after {SECONDS[name]} s"}
-        lines = [line for line in output.splitlines() if line.startswith("{")]
-        if not lines:
-            raise Failed(f"{name} found nothing in {SECONDS[name]} s\n{output[-6000:]}")
-        return json.loads(lines[-1]) | more
-
-    return step
+    def _environment(self) -> dict[str, str]:
+        """Programs find the package that was built here, and all of its dependencies."""
+        stubs = self.work.parent / "gpu-check-stand-ins"
+        stand_ins(stubs, [name for name in MISSING if importlib.util.find_spec(name) is None])
+        package = ROOT if self.dry_run else SITE
+        paths = (package, HERE, ROOT / "benchmarks", ROOT / "tests", stubs)
+        return {"PYTHONPATH": os.pathsep.join(map(str, paths))}
 
 
-STEPS = {
-    "build": build,
-    "tests": tests,
-    "exchange": program("exchange"),
-    "sanitizer": sanitizer,
-    "speed": program("speed"),
-}
-
-
-def ran(command: list[str], directory: Path, step: str, more: dict[str, str] | None = None) -> str:
-    """What a command printed. Raises Failed with its end if it says that something is wrong, and
-    TimeoutError with what it printed so far if it takes too long."""
-    paths = map(str, (directory, ROOT / "benchmarks", ROOT / "tests"))
-    environment = os.environ | (more or {}) | {"PYTHONPATH": os.pathsep.join(paths)}
-    options = {"cwd": directory, "env": environment, "text": True, "start_new_session": True}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, **options, **pipes) as running:
-        try:
-            output, _ = running.communicate(timeout=SECONDS[step])
-        except subprocess.TimeoutExpired:
-            os.killpg(running.pid, signal.SIGKILL)  # and what it has started
-            raise TimeoutError(running.communicate()[0][-20000:]) from None
-    if running.returncode:
-        end = output[-6000:]
-        raise Failed(f"{' '.join(command[:4])} ... ended with {running.returncode}\n{end}")
-    return output
+def stand_ins(folder: Path, names: list[str]) -> None:
+    """Modules in place of packages that are not installed: they can be imported, not used."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        code = f"def __getattr__(what):\n    raise AttributeError('{name} is not installed here')\n"
+        (folder / f"{name}.py").write_text(code)
 
 
 if __name__ == "__main__":

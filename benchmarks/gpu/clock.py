@@ -1,4 +1,4 @@
-"""Times on a device: between two events on its stream, the median of some runs."""
+"""Times on a device: between two events on its stream, of some runs, when its clocks are up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import torch
 
+WARM = 0.3  # seconds of work before what is timed: an idle card has a fifth of its clock
+
 
 class Clock:
     """Milliseconds. On the CPU, for a dry run, by the wall."""
@@ -15,11 +17,26 @@ class Clock:
     def __init__(self, device: torch.device, repeats: int):
         self.device, self.repeats = device, repeats
 
-    def median(self, function: Callable[[], object], repeats: int | None = None) -> float:
-        """Of a call, after one that is not counted."""
+    def row(self, name: str, function: Callable[[], object]) -> dict[str, float]:
+        """The median of a call, and the least and the most."""
+        times = self.times(function)
+        names = name, f"{name} min", f"{name} max"
+        values = statistics.median(times), min(times), max(times)
+        return {name: round(value, 4) for name, value in zip(names, values, strict=True)}
+
+    def median(self, function: Callable[[], object]) -> float:
+        return round(statistics.median(self.times(function)), 4)
+
+    def times(self, function: Callable[[], object]) -> list[float]:
+        self.warm_up(function)
+        return [self.once(function) for _ in range(self.repeats)]
+
+    def warm_up(self, function: Callable[[], object]) -> None:
         function()
-        times = [self.once(function) for _ in range(repeats or self.repeats)]
-        return round(statistics.median(times), 4)
+        start = time.monotonic()
+        while self.device.type == "cuda" and time.monotonic() - start < WARM:
+            function()
+            torch.cuda.synchronize()
 
     def once(self, function: Callable[[], object]) -> float:
         if self.device.type == "cpu":

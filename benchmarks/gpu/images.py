@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
-
-from mcm_fast.images import read_image
 
 PHOTOGRAPHS = "astronaut", "chelsea", "coffee", "rocket"
 
@@ -19,7 +19,8 @@ def photographs(folder: Path | None, most: int) -> dict[str, Tensor]:
         paths = sorted(folder.glob("*.png"))[:most]
         if not paths:
             raise SystemExit(f"no PNG files in {folder}")
-        return {path.stem: read_image(path)[0] for path in paths}
+        arrays = {path.stem: np.asarray(Image.open(path).convert("RGB")) for path in paths}
+        return {name: torch.from_numpy(a.copy()).permute(2, 0, 1) for name, a in arrays.items()}
     try:
         return _of_scikit_image(most)
     except Exception:  # not installed, or its files are not here and cannot be fetched

@@ -1,53 +1,81 @@
-"""The results of `make gpu-check` as a page of tables."""
+"""The results of gpu-check: JSON, a page of tables, whole logs, arrays that differ."""
 
 from __future__ import annotations
 
-import re
+import json
+import os
+import zipfile
+from pathlib import Path
 
 TITLES = {
-    "entropy": "Entropy part, latents to segments and back",
-    "batches": "A batch against one image at a time",
-    "road": "compress and decompress, `small`, images on the device",
-    "new shapes": "The first image of a shape, decoded, by the wall",
-    "coder": "The coder alone",
-    "launch options": "The step of the wavefront, launched in other ways",
+    "speed photograph": "Entropy part of a photograph, latents to segments and back",
+    "speed road": "compress and decompress, `small`, images on the device",
+    "speed batches": "A batch against one image at a time",
+    "speed drawn small": "Entropy part of drawn latents, `small`",
+    "speed drawn base": "Entropy part of drawn latents, `base`",
+    "speed coder": "The coder alone",
+    "speed new shapes": "The first image of a shape, decoded, by the wall",
+    "speed launch options": "The step of the wavefront, launched in other ways",
+    "ceilings": "What a graph's edge, a cluster's barrier and a load cost",
 }
 
 
-def name_of(results: dict) -> str:
-    """A file's name, after the device."""
-    words = re.findall(r"[a-z0-9]+", _machine(results).get("device", "unknown device").lower())
-    return "gpu-" + "-".join(words)
+class Report:
+    """Files folder/name.json, .md, .log and name-differences.zip."""
+
+    def __init__(self, folder: Path, name: str, device: str, dry_run: bool):
+        self.head = {"device": device, "dry_run": dry_run}
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / name
+        for old in self.path.parent.glob(f"{name}*"):
+            old.unlink()
+
+    def keep(self, rung: str, folder: Path) -> None:
+        """A rung's log, whole, and the arrays that it has left."""
+        with open(f"{self.path}.log", "a") as log:
+            text = (folder / "log").read_text(errors="replace") if folder.is_dir() else ""
+            log.write(f"{'=' * 20} {rung}\n{text}\n")
+        arrays = sorted(folder.glob("*.npz"))
+        if arrays:
+            with zipfile.ZipFile(f"{self.path}-differences.zip", "a") as kept:
+                for path in arrays:
+                    kept.write(path, f"{folder.name}/{path.name}")
+
+    def write(self, outcomes: dict[str, dict]) -> None:
+        results = self.head | {"rungs": outcomes}
+        for suffix, text in ((".json", json.dumps(results, indent=1)), (".md", page(results))):
+            new = Path(f"{self.path}{suffix}.new")
+            new.write_text(text + "\n")
+            os.replace(new, f"{self.path}{suffix}")
 
 
-def markdown(results: dict) -> str:
-    machine, speed = _machine(results), results.get("speed")
-    parts = [f"# On {machine.get('device', 'an unknown device')}"]
+def page(results: dict) -> str:
+    rungs = results["rungs"]
+    parts = [f"# On {results['device']}"]
     if results["dry_run"]:
         parts.append("A dry run, interpreted on the CPU: no measurements.")
-    versions = ", ".join(f"{k} {v}" for k, v in machine.items() if k != "device")
-    parts.append(f"Written by `make gpu-check`; medians by device events. {versions}.")
-    steps = ("build", "tests", "exchange", "sanitizer")
-    parts.append(table([{"step": name, "outcome": _line(results.get(name))} for name in steps]))
+    parts.append("Written by `benchmarks/gpu/check.py`; times are medians by device events.")
+    parts.append(table([_line(name, outcome) for name, outcome in rungs.items()]))
     for name, title in TITLES.items():
-        if isinstance(speed, dict) and name in speed:
-            parts.append(f"## {title}\n\n{table(speed[name])}")
-    return "\n\n".join(parts) + "\n"
+        rows = rungs.get(name, {}).get("rows")
+        if rows:
+            parts.append(f"## {title}\n\n{table(rows)}")
+    return "\n\n".join(parts)
 
 
 def table(rows: list[dict]) -> str:
-    head = list(rows[0])
-    lines = [head, ["---"] * len(head), *([str(row.get(key, "")) for key in head] for row in rows)]
+    """Its columns are all keys, in the order in which they come."""
+    head = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [head, ["---"] * len(head), *([_cell(row, key) for key in head] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _machine(results: dict) -> dict:
-    speed = results.get("speed")
-    return speed["machine"] if isinstance(speed, dict) else {}
+def _cell(row: dict, key: str) -> str:
+    return str(row.get(key, "")).replace("|", "/").replace("\n", " ")
 
 
-def _line(outcome: object) -> str:
-    """On one line of a table."""
-    if isinstance(outcome, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in outcome.items())
-    return "not run" if outcome is None else str(outcome).splitlines()[0]
+def _line(name: str, outcome: dict) -> dict:
+    row = {"rung": name, "outcome": outcome["outcome"], "seconds": outcome.get("seconds", "")}
+    if "at fault" in outcome:
+        row["outcome"] += f"; at fault: {outcome['at fault']}"
+    return row

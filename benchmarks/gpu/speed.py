@@ -1,17 +1,17 @@
-"""The CUDA engine's benchmarks. Each first checks that what it times is right.
+"""One subject of the CUDA engine's benchmarks (subjects.py), a row of JSON as soon as it is known.
 
-Prints JSON, the last line with all of it: for each subject a list of rows. Times are milliseconds,
-medians by device events. Latents are drawn from an untrained model's own tables at 0.5 bits a pixel
-(sampled.py), or are those of a photograph in the shipped model.
+    python speed.py SUBJECT [--images FOLDER] [--variant VARIANT] [--dry-run]
+
+Each first checks that what it times is right. Times are milliseconds by device events.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
+import variants
 from dry import interpreted
 
 Size = tuple[int, int]  # an image's height and width
@@ -23,7 +23,7 @@ class Plan:
 
     device: str
     model: str  # trained
-    drawn: tuple[str, ...]  # untrained ones, whose latents are drawn
+    drawn: bool  # are there drawn latents of untrained models? (drawn/)
     sizes: tuple[Size, ...]
     batch: int
     symbols: int
@@ -35,10 +35,10 @@ class Plan:
 GPU = Plan(
     device="cuda",
     model="small",
-    drawn=("small", "base"),
+    drawn=True,
     sizes=((512, 768), (1080, 1920)),
     batch=16,
-    symbols=64_000_000,
+    symbols=16_000_000,
     groups=1024,
     repeats=15,
     options=tuple(
@@ -48,7 +48,7 @@ GPU = Plan(
 DRY_RUN = Plan(
     device="cpu",
     model="tiny",
-    drawn=(),
+    drawn=False,
     sizes=((16, 16),),
     batch=2,
     symbols=20_000,
@@ -60,21 +60,23 @@ DRY_RUN = Plan(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("subject")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--images", type=Path)
+    parser.add_argument("--variant")
     arguments = parser.parse_args()
+    variants.apply(arguments.variant)
     with interpreted(arguments.dry_run):
-        measure(DRY_RUN if arguments.dry_run else GPU, arguments.images)
+        measure(arguments.subject, DRY_RUN if arguments.dry_run else GPU, arguments.images)
 
 
-def measure(plan: Plan, images: Path | None) -> None:
-    """Prints what is known after each subject, for a reader that may not wait for the last."""
-    from subjects import SUBJECTS, machine
+def measure(subject: str, plan: Plan, images: Path | None) -> None:
+    from differences import say
+    from facts import clocks
+    from subjects import SUBJECTS
 
-    results = {"machine": machine(plan)}
-    for name, rows_of in SUBJECTS.items():
-        results[name] = rows_of(plan, images)
-        print(json.dumps(results), flush=True)
+    for row in SUBJECTS[subject](plan, images):
+        say(**row, clocks=clocks())
 
 
 if __name__ == "__main__":

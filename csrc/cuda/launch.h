@@ -4,6 +4,8 @@
 
 #include <cuda_runtime.h>
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -24,24 +26,37 @@ void launch(const char* name, void (*kernel)(Arguments), int64_t blocks, int thr
   check(cudaGetLastError(), name);
 }
 
-// `staged` needs `size` bytes of shared memory besides its own; `direct` runs where a block cannot
-// have that much.
-template <class Arguments>
-void launch_staged(const char* name, void (*staged)(Arguments), void (*direct)(Arguments),
-                   int64_t size, int64_t blocks, int threads, int64_t stream,
-                   const Arguments& arguments) {
+inline std::atomic<bool> shared_tables{true};  // may tables be copied to shared memory?
+
+// How much dynamic shared memory a kernel may have on the current device, in bytes. It is allowed
+// all of that, once and for all: a limit for each launch would be another thread's limit, too.
+template <auto kKernel>
+int64_t shared_room(const char* name) {
+  constexpr int kDevices = 64;
+  static std::array<std::atomic<int64_t>, kDevices>
+      rooms{};  // one more than the room; 0: not known
   int device = 0, most = 0;
-  cudaFuncAttributes attributes;
   check(cudaGetDevice(&device), name);
+  const int64_t known = device < kDevices ? rooms[device].load() : 0;
+  if (known != 0) return known - 1;
+  cudaFuncAttributes attributes;
   check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), name);
-  check(cudaFuncGetAttributes(&attributes, staged), name);
-  if (size + static_cast<int64_t>(attributes.sharedSizeBytes) > most) {
-    return launch(name, direct, blocks, threads, stream, arguments);
+  check(cudaFuncGetAttributes(&attributes, kKernel), name);
+  const int room = most - static_cast<int>(attributes.sharedSizeBytes);
+  check(cudaFuncSetAttribute(kKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, room), name);
+  if (device < kDevices) rooms[device] = int64_t{room} + 1;
+  return room;
+}
+
+// `kStaged` needs `size` bytes of shared memory besides its own; `kDirect` runs where a block
+// cannot have that much.
+template <auto kStaged, auto kDirect, class Arguments>
+void launch_staged(const char* name, int64_t size, int64_t blocks, int threads, int64_t stream,
+                   const Arguments& arguments) {
+  if (!shared_tables || size > shared_room<kStaged>(name)) {
+    return launch(name, kDirect, blocks, threads, stream, arguments);
   }
-  check(cudaFuncSetAttribute(staged, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(size)),
-        name);
-  launch(name, staged, blocks, threads, stream, arguments, size);
+  launch(name, kStaged, blocks, threads, stream, arguments, size);
 }
 
 }  // namespace mcm::warp

@@ -2,8 +2,10 @@
 #include <pybind11/pybind11.h>
 
 #include "../warp/bindings.h"
+#include "switches.h"
 
 PYBIND11_MODULE(_CUDA, module) {
   module.doc() = "The range coder for warps, as CUDA kernels; see csrc/warp/launchers.h.";
   mcm::warp::bind_launchers(module);
+  module.def("use_shared_tables", mcm::warp::use_shared_tables);
 }

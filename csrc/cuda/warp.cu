@@ -6,6 +6,7 @@
 #include "../warp/segments.h"
 #include "../warp/symbols.h"
 #include "launch.h"
+#include "switches.h"
 
 namespace mcm::warp {
 namespace {
@@ -82,18 +83,20 @@ MCM_KERNEL(kGatherThreads) gather_symbols_kernel(const __grid_constant__ Symbols
 
 }  // namespace
 
+void use_shared_tables(bool use) { shared_tables = use; }
+
 void begin(const Decoding& d, int64_t stream) {
   launch("begin", begin_kernel, d.images, kImageThreads, stream, d);
 }
 
 void decode_z(const Decoding& d, int64_t stream) {
-  launch_staged("decode_z", decode_z_kernel<true>, decode_z_kernel<false>, d.z_tables_size,
-                d.images, kImageThreads, stream, d);
+  launch_staged<decode_z_kernel<true>, decode_z_kernel<false>>("decode_z", d.z_tables_size,
+                                                               d.images, kImageThreads, stream, d);
 }
 
 void decode_step(const Decoding& d, int64_t stream) {
-  launch_staged("decode_step", decode_step_kernel<true>, decode_step_kernel<false>, d.y_tables_size,
-                d.images, kImageThreads, stream, d);
+  launch_staged<decode_step_kernel<true>, decode_step_kernel<false>>(
+      "decode_step", d.y_tables_size, d.images, kImageThreads, stream, d);
 }
 
 void finish(const Decoding& d, int64_t stream) {
@@ -112,14 +115,14 @@ void encode(const Encoding& e, int64_t stream) {
 
 void decode_symbols(const Symbols& a, int64_t stream) {
   const int64_t blocks = (a.groups + kSymbolsWarps - 1) / kSymbolsWarps;
-  launch_staged("decode_symbols", decode_symbols_kernel<true>, decode_symbols_kernel<false>,
-                a.tables_size, blocks, kSymbolsThreads, stream, a);
+  launch_staged<decode_symbols_kernel<true>, decode_symbols_kernel<false>>(
+      "decode_symbols", a.tables_size, blocks, kSymbolsThreads, stream, a);
 }
 
 void encode_symbols(const Symbols& a, int64_t stream) {
   const int64_t blocks = (a.groups + kSymbolsWarps - 1) / kSymbolsWarps;
-  launch_staged("encode_symbols", encode_symbols_kernel<true>, encode_symbols_kernel<false>,
-                a.tables_size, blocks, kSymbolsThreads, stream, a);
+  launch_staged<encode_symbols_kernel<true>, encode_symbols_kernel<false>>(
+      "encode_symbols", a.tables_size, blocks, kSymbolsThreads, stream, a);
   launch("gather_symbols", gather_symbols_kernel, a.groups, kGatherThreads, stream, a);
 }
 

@@ -50,10 +50,6 @@ MCM_VNNI inline __m512i requantize(__m512i acc, const Scale& s) {
                                  _mm512_slli_epi64(odd, 32 - kShift));
 }
 
-MCM_VNNI inline __m256i load16(const int16_t* at) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-}
-
 MCM_VNNI inline __m512i looked_up(__m512i v, const int16_t* table) {
   v = _mm512_max_epi32(v, _mm512_set1_epi32(-kSigmoids));
   v = _mm512_min_epi32(v, _mm512_set1_epi32(kSigmoids - 1));

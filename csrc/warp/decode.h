@@ -107,6 +107,7 @@ class LatentDecoder {
           [&](const Warp& warp) { read(warp, readers[warp.number()], visit, coded, chunk); });
       visit += coded;
     }
+    if (chunk.latents == 0) block.await_stage();  // a block must not end before its copies
     block.each_warp([&](const Warp& warp) { close(warp, readers[warp.number()], visit); });
   }
 

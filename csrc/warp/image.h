@@ -78,7 +78,9 @@ template <class Block>
 MCM_BODY void finish_image(const Block& block, const Decoding& d) {
   const Image image(d, block.number());
   const int64_t b = image.number;
-  if (image.idle(d)) return;
+  const bool idle = image.idle(d);
+  block.each_warp([](const Warp&) {});  // all have read `error` before anyone adds to it
+  if (idle) return;
   block.each_warp([&](const Warp& warp) {
     if (warp.number() >= image.groups) return;
     PerLane<bool> wrong;

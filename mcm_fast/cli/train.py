@@ -120,9 +120,11 @@ def _train(options: Options, given: dict[str, object], started: float) -> None:
     options = dataclasses.replace(options, device=device)
     trainer = Trainer(options, given["resume"], base, started=started, world=world)
     trainer.run()
+    network = trainer.step.ema
+    del trainer  # it holds the group
     leave()
     if target is not None and world.is_first:
-        _export(options, trainer.step.ema.cpu(), base, target)
+        _export(options, network.cpu(), base, target)
 
 
 def _export(options: Options, network: object, base: Path | None, target: Path) -> None:

@@ -11,8 +11,9 @@ from typing import IO, Any
 
 from PIL import Image
 
-# PostScript is a program for Ghostscript to run; the others are stubs that need a handler.
-_NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
+# PostScript is a program for Ghostscript to run; the next are stubs that need a handler; MCM is
+# this package's own, where `mcm_fast.pillow` has been imported.
+_NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "MCM"}
 _PLUGINS = {"pillow_heif": "pillow-heif", "pillow_jxl": "pillow-jxl-plugin"}
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")

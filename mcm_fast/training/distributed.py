@@ -5,11 +5,13 @@ Gradients are averaged, so every process holds the same weights. Rank 0 alone wr
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # noqa: F401 (before a group is there: its defaults keep it)
 from torch import Tensor
 
 
@@ -36,7 +38,13 @@ def join(device: str) -> tuple[World, str]:
 
 
 def leave() -> None:
+    """Leave the group and wait for its threads, once nothing else holds it.
+
+    A thread of gloo that frees a tensor while the interpreter ends aborts the process. The threads
+    end with the group, and a module wrapped for it keeps the group alive: let go of it first.
+    """
     if dist.is_initialized():
+        gc.collect()
         dist.destroy_process_group()
 
 

@@ -3,7 +3,7 @@
 Everywhere they lie channels_last, so that 1x1 convolutions and GDN are plain matrix products. On a
 GPU they are fp16, and GDN is one Triton kernel where Triton is installed (an engine for the GPU
 needs it anyway). What surrounds the transforms stays fp32: gain units, hyper-analysis, the
-conditional mean; and so do GDN's norms.
+conditional mean (their products are of tf32 where torch is set so); and so do GDN's norms.
 """
 
 from __future__ import annotations

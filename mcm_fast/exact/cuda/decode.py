@@ -26,7 +26,9 @@ from .layers import Arrays, Layers
 from .sizes import power_of_two
 
 GRAPH_STEPS = 16  # of one launch; those that the last one has too many are early exits
-KEPT = 8  # wavefronts
+KEPT = 24  # wavefronts: powers of two of images, and of tiles of a step
+
+GRAPHS = True  # on a GPU; without, a launch for each kernel of a step
 
 _WRONG = {  # csrc/warp/launchers.h
     1: "the coder's final states are wrong",
@@ -109,7 +111,9 @@ class Wavefront:
             "z": 0,
             "differences": self.differences,
         }
-        self.graph = captured(self._step, self.device) if self.device.type == "cuda" else None
+        self.graph = None
+        if GRAPHS and self.device.type == "cuda":
+            self.graph = captured(self._step, self.device)
 
     def has_room(self, positions: int, size: int) -> bool:
         return positions <= self.room[0] and size <= self.room[1]
@@ -160,7 +164,8 @@ class Wavefront:
 def captured(step: Callable[[], None], device: torch.device) -> torch.cuda.CUDAGraph:
     """Some steps as a graph."""
     step()  # compiles and loads the kernels, which a capture must not do
-    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+    # Of a pool of its own: what a caller queues on his stream must not become part of it.
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device, priority=-1)
     with torch.cuda.stream(stream):
         graph.capture_begin(capture_error_mode="thread_local")  # others may go on meanwhile
         try:

@@ -1,0 +1,41 @@
+"""Other ways to run the same kernels. Where one of them is right and the usual way is not, its name
+says what is at fault."""
+
+from __future__ import annotations
+
+import os
+
+# name: what is at fault if this is right
+VARIANTS = {
+    "one stage": "pipelining: loads that are in flight while the loop goes on (num_stages)",
+    "four warps": "layout: how a product lies among the warps (num_warps)",
+    "unstaged": "staging: tables in shared memory",
+    "blocking": "order: something is not waited for",
+    "loop": "capture: the graph",
+}
+OF_TRITON = "one stage", "four warps", "blocking"
+OF_CODER = "unstaged", "blocking"
+OF_ENGINE = "loop", *OF_TRITON, "unstaged"
+
+
+def apply(name: str | None) -> None:
+    """In this process, before CUDA is first used."""
+    if name == "blocking":
+        os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
+    elif name in ("one stage", "four warps"):
+        from mcm_fast.exact.cuda import launch
+        from mcm_fast.kernels import gdn
+
+        options = {"num_stages": 1} if name == "one stage" else {"num_warps": 4}
+        for settings in (launch.CONTEXT_STEP, launch.CONTEXT_ALL, launch.HYPER_LAYER, gdn.LAUNCH):
+            settings.update(options)
+    elif name == "unstaged":
+        from mcm_fast.exact.extension import cuda_extension
+
+        cuda_extension().use_shared_tables(False)
+    elif name == "loop":
+        from mcm_fast.exact.cuda import decode
+
+        decode.GRAPHS = False
+    elif name is not None:
+        raise SystemExit(f"no variant is called {name}")
