@@ -10,7 +10,7 @@ from torch import Tensor
 
 from . import container
 from .container import Bytes, Source, Stream, as_source, read_header
-from .inputs import Objective, OnDamage, check_on_error, check_streams
+from .inputs import Objective, OnDamage, check_limit, check_on_error, check_streams
 from .installed import DEFAULT, Model, load, name_of, names
 from .limits import MAX_PIXELS
 from .loaded import FAITHFUL
@@ -250,6 +250,7 @@ def _placed(
     item: Bytes | Stream, model: Model | None, max_pixels: int
 ) -> tuple[Source | Stream, Model]:
     """A stream, not yet read, and the model that decodes it."""
+    check_limit("max_pixels", max_pixels)
     if isinstance(item, Stream):
         return item, name_of(item.model) if model is None else model
     source = as_source(item)

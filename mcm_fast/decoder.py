@@ -74,7 +74,7 @@ class Decoder(LoadedModel):
         y, z = tiled.join(good, stream.places, whole)
         parameters = good[0][2] if stream.sides is None else None
         header = stream.width, stream.height, stream.quality, stream.transposed
-        return Latents(y, z, *header, parameters, stream.gray, stream.sides)
+        return Latents(y, z, *header, stream.gray, stream.sides).knowing(parameters)
 
     def _paint(self, latents: Latents, synthesis: Synthesis) -> Tensor:
         parameters = tiled.parameters(self.engine, latents)

@@ -45,9 +45,26 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 def check_limit(name: str, value: int) -> int:
     """A positive whole number."""
-    if not isinstance(value, int) or value < 1:
+    whole = _whole(value)
+    if whole is None or whole < 1:
         raise ValueError(f"{name} is a positive whole number, not {value!r}")
-    return value
+    return whole
+
+
+def check_seed(seed: int) -> int:
+    """A whole number that torch's generators take."""
+    whole = _whole(seed)
+    if whole is None or not -(2**63) <= whole < 2**64:
+        raise ValueError(f"seed is a whole number of 64 bits, not {seed!r}")
+    return whole
+
+
+def _whole(value: object) -> int | None:
+    """Python's int of any whole number, numpy's too; None for what is none, or a bool."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def check_threads(threads: int | None) -> int | None:
@@ -83,11 +100,12 @@ def check_aim(quality: float | None, target_bpp: float | None) -> Aim:
 
 def check_effort(effort: int, importance: object) -> int:
     """0 .. 9; a map of importance needs a search."""
-    if type(effort) is not int or not 0 <= effort <= 9:
+    whole = _whole(effort)
+    if whole is None or not 0 <= whole <= 9:
         raise ValueError(f"effort is 0 .. 9, not {effort!r}")
-    if effort == 0 and importance is not None:
+    if whole == 0 and importance is not None:
         raise ValueError("importance needs an effort of 1 .. 9, not 0")
-    return effort
+    return whole
 
 
 def check_rendering(name: str, renderings: Mapping[str, T]) -> T:
@@ -99,6 +117,9 @@ def check_rendering(name: str, renderings: Mapping[str, T]) -> T:
 
 def check_metadata(metadata: Mapping[str, bytes] | None) -> dict[str, bytes]:
     """Metadata by the names of `mcm_fast.metadata` -> a container's chunks."""
+    if metadata is not None and not isinstance(metadata, Mapping):
+        kind = type(metadata).__name__
+        raise ValueError(f"metadata is a dict of names and bytes, not {kind}")
     chunks = {}
     for name, content in (metadata or {}).items():
         if name not in TYPES:
@@ -111,8 +132,9 @@ def check_metadata(metadata: Mapping[str, bytes] | None) -> dict[str, bytes]:
 
 def check_tiles(tiles: int | None) -> int | None:
     """The side of coding tiles: None for the default, 0 for none, or a multiple of 64 pixels."""
-    if tiles is None or (type(tiles) is int and 0 <= tiles <= MAX_SIDE and tiles % TILE_UNIT == 0):
-        return tiles
+    whole = _whole(tiles)
+    if tiles is None or (whole is not None and 0 <= whole <= MAX_SIDE and whole % TILE_UNIT == 0):
+        return whole
     raise ValueError(f"tiles is None, 0 or a multiple of {TILE_UNIT} pixels, not {tiles!r}")
 
 
@@ -136,21 +158,37 @@ def check_on_damage(on_damage: OnDamage) -> bool:
 
 def check_latents(latents: Latents, channels: tuple[int, int]) -> Latents:
     """Latents that a model of so many channels of y and of z can code."""
-    steps = latents.quality_steps
-    if not 0 <= steps <= QUALITY_STEPS:
-        raise ValueError(f"latents.quality_steps is {steps}, not in 0..{QUALITY_STEPS}")
+    from .latents import Latents  # which imports more than this module may
+
+    if not isinstance(latents, Latents):
+        raise ValueError(f"latents are mcm_fast.Latents, not {type(latents).__name__}")
+    _check_header(latents)
     size = latents.grid
     z_size = tuple(-(-side // 4) for side in size)
     shapes = (channels[0], *size), (channels[1], *z_size)
     for name, tensor, shape in zip("yz", (latents.y, latents.z), shapes, strict=True):
-        if tensor.dtype != torch.int16 or tuple(tensor.shape) != shape:
-            kind = f"{tensor.dtype} {tuple(tensor.shape)}"
-            raise ValueError(f"latents.{name} is {kind}, not torch.int16 {shape}")
-    if latents.sides is not None and (
-        not are_sides(latents.sides) or count(*latents.coded_size, latents.sides) < 2
-    ):
-        raise ValueError(f"latents.sides is {latents.sides}: no sides of several coding tiles")
+        if kind_of(tensor) != f"{torch.int16} {shape}":
+            raise ValueError(f"latents.{name} is {kind_of(tensor)}, not torch.int16 {shape}")
     return latents
+
+
+def _check_header(latents: Latents) -> None:
+    steps = latents.quality_steps
+    if _whole(steps) is None or not 0 <= steps <= QUALITY_STEPS:
+        raise ValueError(f"latents.quality_steps is {steps!r}, not in 0..{QUALITY_STEPS}")
+    for name in ("width", "height"):
+        side = _whole(getattr(latents, name))
+        if side is None or not 1 <= side <= MAX_SIDE:
+            raise ValueError(f"latents.{name} is {getattr(latents, name)!r}, not in 1..2^32-1")
+    for name in ("transposed", "gray"):
+        if not isinstance(getattr(latents, name), bool):
+            raise ValueError(f"latents.{name} is {getattr(latents, name)!r}, not True or False")
+    sides = latents.sides
+    if sides is None:
+        return
+    pair = isinstance(sides, tuple) and len(sides) == 2 and None not in map(_whole, sides)
+    if not pair or not are_sides(sides) or count(*latents.coded_size, sides) < 2:
+        raise ValueError(f"latents.sides is {sides!r}: no sides of several coding tiles")
 
 
 def check_device(device: str | torch.device) -> torch.device:
@@ -159,3 +197,14 @@ def check_device(device: str | torch.device) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         raise ValueError(f"device {str(device)!r} cannot be used: {error}") from None
+
+
+def kind_of(tensor: object) -> str:
+    """What a tensor is, for a message: its type and shape, or why it has no pixels."""
+    if not isinstance(tensor, torch.Tensor):
+        return type(tensor).__name__
+    if tensor.is_nested:
+        return "a nested tensor"
+    layout = "" if tensor.layout == torch.strided else f", {tensor.layout}"
+    device = ", on the device 'meta'" if tensor.is_meta else ""
+    return f"{tensor.dtype} {tuple(tensor.shape)}{layout}{device}"

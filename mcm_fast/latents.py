@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import NamedTuple
 
@@ -19,8 +20,9 @@ class Latents:
 
     `width` and `height` are the image's as the user sees it; the latents belong to the transposed
     image when `transposed`, and so do `sides`, those of its coding tiles in pixels (None: it is
-    one). `gray` says that the image has one channel. `parameters` may cache what the entropy model
-    says of y: it is not part of equality and is recomputed when absent.
+    one). `gray` says that the image has one channel. `parameters` caches what the entropy model
+    says of y: it is not part of equality, is recomputed when absent, and `dataclasses.replace`
+    leaves it behind. y and z are not to be written to.
     """
 
     y: Tensor  # int16 [M, ceil(h / 16), ceil(w / 16)]
@@ -29,9 +31,15 @@ class Latents:
     height: int
     quality_steps: int  # hundredths, 0 .. 10000
     transposed: bool
-    parameters: Parameters | None = None
+    parameters: Parameters | None = dataclasses.field(default=None, init=False)
     gray: bool = False
     sides: Sides | None = None
+
+    def knowing(self, parameters: Parameters | None) -> Latents:
+        """The same latents with what the entropy model says of them."""
+        other = copy.copy(self)
+        object.__setattr__(other, "parameters", parameters)
+        return other
 
     @property
     def quality(self) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .inputs import check_pixels
+from .inputs import check_pixels, kind_of
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -64,8 +64,9 @@ def check_batch(pictures: Images) -> list[ImageLike]:
         return list(pictures)
     if isinstance(pictures, np.ndarray) and pictures.ndim == 4:
         return list(pictures)
-    shape = getattr(pictures, "shape", None)
-    kind = type(pictures).__name__ if shape is None else tuple(shape)
+    kind = kind_of(pictures)
+    if isinstance(pictures, np.ndarray):
+        kind = f"an array {pictures.shape}"
     raise ValueError(f"a batch is a list of images, not {kind}")
 
 
@@ -100,11 +101,8 @@ def _of_array(array: Array) -> Tensor:
 
 
 def _check_tensor(image: Tensor, max_pixels: int) -> Tensor:
-    if image.is_nested or image.layout != torch.strided:
-        kind = "nested" if image.is_nested else str(image.layout).removeprefix("torch.")
-        raise ValueError(f"an image is a dense tensor, not a {kind} one: to_dense() or a list")
-    if image.device.type == "meta":
-        raise ValueError("an image of the device 'meta' has no pixels")
+    if image.is_nested or image.layout != torch.strided or image.is_meta:
+        raise ValueError(f"an image is a dense tensor with its pixels, not {kind_of(image)}")
     if image.dtype not in DTYPES:
         hint = ": 16 bits a channel are not in this format" if "int" in str(image.dtype) else ""
         hint = ": call float() on it first" if image.dtype.is_floating_point else hint
@@ -131,17 +129,15 @@ def _clamped(image: Tensor) -> Tensor:
     return image.clamp(0, 1) if low < 0 or high > 1 else image
 
 
-def check_out(out: object) -> None:
+def check_out(out: Tensor | None) -> None:
     """None, or a uint8 tensor (C, H, W) whose memory can be written to."""
     if out is None:
         return
-    if not isinstance(out, Tensor) or out.dtype != torch.uint8 or out.dim() != 3:
-        kind = type(out).__name__
-        if isinstance(out, Tensor):
-            kind = f"{out.dtype} {tuple(out.shape)}"
-        raise ValueError(f"out is a tensor of torch.uint8, (C, H, W), not {kind}")
-    if out.is_nested or out.layout != torch.strided or out.is_meta or out.is_inference():
-        raise ValueError("out is an ordinary tensor, not nested, sparse, meta or of inference mode")
+    tensor = isinstance(out, Tensor) and not out.is_nested and out.layout == torch.strided
+    if not tensor or out.is_meta or out.dtype != torch.uint8 or out.dim() != 3:
+        raise ValueError(f"out is a tensor of torch.uint8, (C, H, W), not {kind_of(out)}")
+    if out.is_inference():
+        raise ValueError("out is an ordinary tensor, not one made in inference mode")
 
 
 def into(out: Tensor | None, image: Tensor) -> Tensor:

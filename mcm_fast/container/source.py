@@ -90,9 +90,10 @@ def _opened(stream: Any) -> BinaryIO:
 
 def _vector(stream: Any, is_bytes: bool, dimensions: int) -> bytes:
     """The bytes of an array or a tensor, on any device."""
-    if not is_bytes or dimensions != 1 or getattr(stream, "is_meta", False):
-        shape = f"{stream.dtype} {tuple(stream.shape)}"
-        raise ValueError(f"a stream is bytes or a vector of uint8, not {_name(stream)} of {shape}")
+    odd = getattr(stream, "is_nested", False) or getattr(stream, "is_meta", False)
+    if odd or not is_bytes or dimensions != 1 or getattr(stream, "is_sparse", False):
+        kind = f"{_name(stream)} of {stream.dtype} with {dimensions} dimensions"
+        raise ValueError(f"a stream is bytes or a vector of uint8, not {kind}")
     return bytes(np.asarray(stream.cpu() if hasattr(stream, "cpu") else stream))
 
 
