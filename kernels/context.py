@@ -16,7 +16,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .layer import LIMIT, activate, clamp, dense, load_affine, load_weight, requantize
+from .layer import activate, clamp, dense, load_affine, load_weight, requantize
 from .wavefront import ROW_STEP, SLICE_STEP, first_row, number_in_step, number_in_stream, row_count
 
 NOWHERE = tl.constexpr(-8)  # the row of a position that is none: all of its window is outside
@@ -36,15 +36,17 @@ def window_tap(i, k, radius: tl.constexpr, channels: tl.constexpr):
 
 @triton.jit
 def window(positions, i, inputs, radius: tl.constexpr, sizes: tl.constexpr):
-    """Inputs i of a part at all positions: int8 [positions, chunk]; 0 where there is none."""
+    """Inputs i of a part at all positions: int8 [positions, chunk]; 0 outside the image. Inputs
+    beyond the part's have weight 0, and what they look at lies in y all the same."""
     y, rows, columns, height, width, k = positions
     dy, dx, channel = window_tap(i, k, radius, sizes.slice_channels)
     r, c = rows[:, None] + dy[None, :], columns[:, None] + dx[None, :]
-    inside = (r >= 0) & (r < height) & (c >= 0) & (c < width) & (i < inputs)[None, :]
+    inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
+    if radius == 0:  # not needed, but the compiler then counts in 32 bits, not in twice 16
+        inside &= (i < inputs)[None, :]
     here = (rows * width + columns) * sizes.y_channels
     there = (dy * width + dx) * sizes.y_channels + channel
-    latents = tl.load(y + here[:, None] + there[None, :], mask=inside, other=0).to(tl.int32)
-    return clamp(latents, -LIMIT, LIMIT).to(tl.int8)
+    return tl.load(y + here[:, None] + there[None, :], mask=inside, other=0)
 
 
 @triton.jit
@@ -156,7 +158,7 @@ def context_at(where, turns, arrays, picks, model, lookups, sizes: tl.constexpr)
 
 @triton.jit
 def context_step(
-    y,  # int16 [positions of all images, M]
+    y,  # int8 [positions of all images, M], clamped to -127..127
     hyper,  # int8 [positions, F]
     mu,  # int16 [positions, M]
     indexes,  # uint8 [positions, M]

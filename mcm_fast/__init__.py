@@ -2,6 +2,7 @@
 
 stream = mcm_fast.compress(image, quality=50)     # (3, H, W) uint8, or float in [0, 1] -> bytes
 image = mcm_fast.decompress(stream)               # uint8 (3, H, W)
+array = mcm_fast.imread("photo.mcm")              # uint8 (H, W, 3), without torch
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
         compress_many,
         decompress,
         decompress_many,
-        info,
-        read_metadata,
     )
     from .codec import Codec
     from .errors import BitstreamError, Reason
     from .installed import load, models
     from .latents import Latents
+    from .pixel_decoder import PixelDecoder
+    from .reading import imread, info, read_metadata
 
 __version__ = "0.1.0"
 
@@ -29,26 +30,30 @@ _PLACES = {
     "BitstreamError": "errors",
     "Codec": "codec",
     "Latents": "latents",
+    "PixelDecoder": "pixel_decoder",
     "Reason": "errors",
     "compress": "api",
     "compress_many": "api",
     "decompress": "api",
     "decompress_many": "api",
-    "info": "api",
+    "imread": "reading",
+    "info": "reading",
     "load": "installed",
     "models": "installed",
-    "read_metadata": "api",
+    "read_metadata": "reading",
 }
 _MODULES = ("symbols",)
 __all__ = [
     "BitstreamError",
     "Codec",
     "Latents",
+    "PixelDecoder",
     "Reason",
     "compress",
     "compress_many",
     "decompress",
     "decompress_many",
+    "imread",
     "info",
     "load",
     "models",

@@ -11,7 +11,9 @@ import zlib
 
 import numpy as np
 
-from .errors import BitstreamError
+from .coding_tiles import Tile
+from .container import Stream
+from .errors import BitstreamError, Reason, caught
 
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
 
@@ -49,6 +51,47 @@ def decompress(data: bytes, height: int, width: int) -> np.ndarray:
     if rows[:, 0].max() > PAETH:
         raise BitstreamError(f"damaged stream: alpha has a filter {rows[:, 0].max()}")
     return _unfiltered(rows)
+
+
+def of_box(stream: Stream, box: Tile, damage: dict[int, BitstreamError], keep: bool) -> np.ndarray:
+    """Alpha of a box: uint8 (h, w). A damaged tile's is opaque."""
+    assert stream.alpha is not None
+    coded = box.turned(stream.transposed)
+    out = np.full((coded.bottom - coded.top, coded.right - coded.left), 255, np.uint8)
+    for i, tile in enumerate(stream.places):
+        if not tile.meets(coded):
+            continue
+        plane = caught(_inflated, stream.alpha[i], tile)
+        if isinstance(plane, BitstreamError):
+            if not keep:
+                raise plane
+            damage.setdefault(i, plane)
+            continue
+        left, top = max(tile.left, coded.left), max(tile.top, coded.top)
+        right, bottom = min(tile.right, coded.right), min(tile.bottom, coded.bottom)
+        part = plane[top - tile.top : bottom - tile.top, left - tile.left : right - tile.left]
+        rows = slice(top - coded.top, bottom - coded.top)
+        out[rows, left - coded.left : right - coded.left] = part
+    return out.T if stream.transposed else out
+
+
+def shrunk(plane: np.ndarray, scale: int) -> np.ndarray:
+    """uint8 (H, W) -> (ceil(H / scale), ceil(W / scale)): the mean of what there is of each block,
+    rounded half up."""
+    if scale == 1:
+        return plane
+    starts = [np.arange(0, side, scale) for side in plane.shape]
+    total = np.add.reduceat(plane, starts[0], 0, np.int64)
+    total = np.add.reduceat(total, starts[1], 1)
+    sizes = (np.minimum(scale, side - at) for at, side in zip(starts, plane.shape, strict=True))
+    count = np.multiply.outer(*sizes)
+    return ((2 * total + count) // (2 * count)).astype(np.uint8)
+
+
+def _inflated(data: bytes | None, tile: Tile) -> np.ndarray:
+    if data is None:
+        raise BitstreamError("truncated stream: alpha is missing", Reason.TRUNCATED)
+    return decompress(data, tile.bottom - tile.top, tile.right - tile.left)
 
 
 def _unfiltered(rows: np.ndarray) -> np.ndarray:

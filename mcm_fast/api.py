@@ -8,16 +8,14 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from . import container
 from .container import Bytes, Source, Stream, as_source, read_header
 from .inputs import Objective, OnDamage, check_limit, check_on_error, check_streams
-from .installed import DEFAULT, Model, load, name_of, names
+from .installed import DEFAULT, Model, load, name_of
 from .limits import MAX_PIXELS
-from .loaded import FAITHFUL
 from .many import attempt, settle
-from .metadata import named
 from .opaque import opaque
 from .pictures import ImageLike, Images, check_batch
+from .presets import FAITHFUL
 
 
 @opaque
@@ -139,11 +137,13 @@ def decompress(
     stream: Bytes | Stream,
     *,
     box: tuple[int, int, int, int] | None = None,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
     """The image of a stream: uint8 (C, H, W) on the device, C as it was compressed.
@@ -155,54 +155,68 @@ def decompress(
             `container.unpack` made of them.
         box: (left, top, right, bottom), the part of the image to decode. Of a file that can seek,
             no more is read than it needs.
+        scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+            renderings, in little more time than decoding takes. `box` still counts in pixels of
+            the whole size.
         model: the installed one that the stream names unless given, by name or path.
         device: where synthesis runs and the image comes back.
         rendering: which of the model's syntheses paints the picture.
-        max_pixels: larger images are refused.
+        max_pixels: larger images are refused, by their whole size.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
+        exact: True for pixels in integers, the same on every machine; False for floating point.
+            None: integers on a CPU where the decoder's file of the model is (see `imread`). They
+            are drawn by the CPU.
         out: a tensor of what comes out, on any device, to be filled and returned.
 
     Raises BitstreamError for bytes that cannot be decoded, with their `reason`; ValueError when the
-    model has no such rendering, the box does not lie within the image or `out` does not fit;
-    OSError for a file that cannot be read.
+    model has no such rendering or no previews, the box does not lie within the image, exact pixels
+    are asked for without a decoder's file or `out` does not fit; OSError for a file that cannot be
+    read.
     """
     opened, name = _placed(stream, model, max_pixels)
     codec = load(name, device, max_pixels=max_pixels)
-    return codec.decompress(opened, rendering, box=box, on_damage=on_damage, out=out)
+    how: dict[str, Any] = {"scale": scale, "on_damage": on_damage, "exact": exact}
+    return codec.decompress(opened, rendering, box=box, **how, out=out)
 
 
 @overload
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["raise"] = "raise",
 ) -> list[Tensor]: ...
 @overload
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["return"],
 ) -> list[Tensor | Exception]: ...
 @opaque
 def decompress_many(
     streams: Sequence[Bytes | Stream],
     *,
+    scale: int = 1,
     model: Model | None = None,
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
     on_damage: OnDamage = "raise",
+    exact: bool | None = None,
     on_error: Literal["raise", "return"] = "raise",
 ) -> Any:
     """The images of streams of any sizes and models; the arguments are those of `decompress`.
@@ -218,32 +232,11 @@ def decompress_many(
     for name in {name for _, name in good.values()}:
         codec = load(name, device, max_pixels=max_pixels)
         mine = {i: stream for i, (stream, of) in good.items() if of == name}
-        decoded = codec.decompress_many(
-            [*mine.values()], rendering, on_damage=on_damage, on_error="return"
-        )
+        how: dict[str, Any] = {"scale": scale, "on_damage": on_damage, "exact": exact}
+        decoded = codec.decompress_many([*mine.values()], rendering, **how, on_error="return")
         for i, image in zip(mine, decoded, strict=True):
             images[i] = image
     return settle(images, on_error)
-
-
-@opaque
-def info(stream: Bytes, *, verify: bool = False, partial: bool = False) -> dict[str, Any]:
-    """What a stream's header says, as plain values. Of a file no more than that is read.
-
-    `model` is the name of the installed model that it needs, or None; `model_id` names it always.
-    With `verify` all of it is read, and `damaged` lists the tiles that are not whole (see
-    `container.info`). With `partial` the first bytes of a stream will do: 1024 hold the header of a
-    picture without tiles. Raises BitstreamError.
-    """
-    facts = container.info(stream, verify=verify, partial=partial)
-    return {"model": names().get(facts["model_id"]), **facts}
-
-
-@opaque
-def read_metadata(stream: Bytes | Stream) -> dict[str, bytes]:
-    """What a stream carries beside the picture: {"icc_profile": ..., "exif": ...}, as `compress`
-    took it. Nothing else of it is read. Raises BitstreamError."""
-    return named(stream.chunks if isinstance(stream, Stream) else container.read_chunks(stream))
 
 
 def _placed(

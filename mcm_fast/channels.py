@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .gray import luma
+
 
 class Picture(NamedTuple):
     """An image as the codec takes it."""
@@ -28,10 +30,8 @@ def split(image: Tensor) -> Picture:
 
 
 def gray_of(image: Tensor) -> Tensor:
-    """uint8 (3, H, W) -> uint8 (1, H, W): (77 R + 150 G + 29 B + 128) >> 8."""
-    red, green, blue = image.int()
-    gray: Tensor = (77 * red + 150 * green + 29 * blue + 128) >> 8
-    return gray.to(torch.uint8)[None]
+    """uint8 (3, H, W) -> uint8 (1, H, W)."""
+    return luma(*image.int()).to(torch.uint8)[None]
 
 
 def smooth(colour: Tensor, hidden: Tensor) -> Tensor:

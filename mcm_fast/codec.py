@@ -10,36 +10,31 @@ is a list, whose items may be exceptions (see `many`); the public methods unwrap
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, overload
 
 from torch import Tensor
 
 from . import tiled
-from .container import Bytes, Source, Stream, as_source, read_header
+from .container import Stream
 from .decoder import Decoder
 from .encoder import Carried, Encoder
 from .inputs import (
     Objective,
     OnDamage,
     check_aim,
-    check_box,
-    check_latents,
     check_metadata,
     check_on_damage,
     check_on_error,
     check_quality,
-    check_rendering,
     check_streams,
     check_tiles,
 )
-from .latents import Latents
-from .loaded import FAITHFUL
+from .latents import Latents, check_latents
 from .many import OnError, attempt, settle, single, together
 from .pictures import Given, ImageLike, Images, check_batch, check_out, into
+from .presets import FAITHFUL
 from .state import public
-
-AnyStream = Bytes | Source | Stream
+from .stream_decoder import AnyStream
 
 
 class Codec(Encoder, Decoder):
@@ -178,7 +173,9 @@ class Codec(Encoder, Decoder):
         rendering: str = FAITHFUL,
         *,
         box: tuple[int, int, int, int] | None = None,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
         """The image of a stream: uint8 (C, H, W) on the codec's device, of as many channels as were
@@ -190,26 +187,24 @@ class Codec(Encoder, Decoder):
             rendering: which of the model's syntheses paints the picture.
             box: (left, top, right, bottom), the part of the image to decode. Of a file that can
                 seek, no more is read than it needs.
+            scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
+                renderings, in little more time than decoding takes. `box` still counts in pixels
+                of the whole size, and `max_pixels` too.
             on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray,
                 with a warning (UserWarning) that names their boxes. The header must be whole.
+            exact: True for pixels in integers, the same on every machine; False for floating point.
+                None: integers on a CPU where the decoder's file of the model is (see `imread`).
+                They are drawn by the CPU.
             out: a tensor of what comes out, on any device, to be filled and returned.
 
         Raises BitstreamError for bytes that are not a whole stream of this model, or of an image
-        above `max_pixels`; ValueError for a rendering that the model does not have, for a box that
-        does not lie within the image, and for an `out` that does not fit.
+        above `max_pixels`; ValueError for a rendering or previews that the model does not have, for
+        a box that does not lie within the image, for exact pixels without a decoder's file and for
+        an `out` that does not fit.
         """
         check_out(out)
-        synthesis = check_rendering(rendering, self.renderings)
-        blank = check_on_damage(on_damage)
-        if not isinstance(stream, Stream):
-            stream = as_source(stream)
-        header = stream if isinstance(stream, Stream) else read_header(stream, self.max_pixels)
-        size = header.width, header.height
-        part = check_box((0, 0, *size) if box is None else box, *size)
-        wanted = None if box is None else partial(self._needed, box=part)
-        opened = self._open(stream, wanted, blank)
-        (decoded,) = self._decode_tiles([opened])
-        return into(out, self._picture(opened, decoded, part, synthesis, blank))
+        painter = self._painter(rendering, scale, exact)
+        return into(out, self._decompress(stream, painter, box, on_damage))
 
     @overload
     def decompress_many(
@@ -217,7 +212,9 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: Literal["raise"] = "raise",
     ) -> list[Tensor]: ...
 
@@ -227,7 +224,9 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: Literal["return"],
     ) -> list[Tensor | Exception]: ...
 
@@ -237,19 +236,21 @@ class Codec(Encoder, Decoder):
         streams: Sequence[AnyStream],
         rendering: str = FAITHFUL,
         *,
+        scale: int = 1,
         on_damage: OnDamage = "raise",
+        exact: bool | None = None,
         on_error: OnError = "raise",
     ) -> Any:
-        """The images of streams of any sizes. `on_damage`: see `decompress`; `on_error`: see
-        `compress_many`."""
+        """The images of streams of any sizes. `scale`, `on_damage` and `exact`: see `decompress`;
+        `on_error`: see `compress_many`."""
         check_on_error(on_error)
-        synthesis, blank = check_rendering(rendering, self.renderings), check_on_damage(on_damage)
+        painter, blank = self._painter(rendering, scale, exact), check_on_damage(on_damage)
         items: list[Any] = check_streams(streams)
         opened = [attempt(lambda item: self._open(item, None, blank), item) for item in items]
 
         def pictures(good: list[Stream]) -> list[Tensor | Exception]:
             pairs = zip(good, self._decode_tiles(good), strict=True)
-            return [attempt(lambda pair: self._whole(*pair, synthesis, blank), p) for p in pairs]
+            return [attempt(lambda pair: self._whole(*pair, painter, blank), p) for p in pairs]
 
         return settle(together(pictures, settle(opened, on_error)), on_error)
 
@@ -259,10 +260,13 @@ class Codec(Encoder, Decoder):
         return single(self._decode([self._open(stream)])[0])
 
     @public
-    def synthesis(self, latents: Latents, rendering: str = FAITHFUL) -> Tensor:
-        """Latents -> image, uint8 (3, H, W), or (1, H, W) if gray, on the codec's device."""
-        synthesis = check_rendering(rendering, self.renderings)
-        return self._paint(check_latents(latents, self._channels), synthesis)
+    def synthesis(
+        self, latents: Latents, rendering: str = FAITHFUL, *, exact: bool | None = None
+    ) -> Tensor:
+        """Latents -> image, uint8 (3, H, W), or (1, H, W) if gray, on the codec's device; the
+        pixels that `decompress` gives, whose `exact` this is."""
+        painter = self._painter(rendering, 1, exact)
+        return self._paint(check_latents(latents, self._channels), painter)
 
     @public
     def ideal_bits(self, latents: Latents) -> float:

@@ -45,6 +45,11 @@ class Tile(NamedTuple):
         """The same rectangle in the other orientation, if `transposed`."""
         return Tile(self.top, self.left, self.bottom, self.right) if transposed else self
 
+    def divided(self, scale: int) -> Tile:
+        """The pixels of the image at 1/scale that it touches."""
+        right, bottom = -(-self.right // scale), -(-self.bottom // scale)
+        return Tile(self.left // scale, self.top // scale, right, bottom)
+
 
 def count(width: int, height: int, sides: Sides | None) -> int:
     """How many tiles there are of an image of coded width and height."""

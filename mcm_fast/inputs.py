@@ -1,22 +1,20 @@
-"""Checks of what callers hand in: one ValueError for each way it can be wrong."""
+"""Checks of what callers hand in: one ValueError for each way it can be wrong.
+
+Imports no torch; `tensor_inputs` has the checks of tensors and devices.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
-import torch
-
-from .coding_tiles import Tile, are_sides, count
-from .limits import MAX_SIDE, QUALITY_STEPS, TILE_UNIT, pixels_in_blocks
+from .coding_tiles import Tile
+from .limits import MAX_SIDE, QUALITY_STEPS, SCALES, TILE_UNIT, pixels_in_blocks
 from .many import OnError
 from .metadata import TYPES
 from .rate import Aim
-
-if TYPE_CHECKING:
-    from .latents import Latents
 
 OnDamage = Literal["raise", "blank"]
 Objective = Literal["psnr", "ms-ssim"]  # of the search that effort pays for
@@ -45,7 +43,7 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 def check_limit(name: str, value: int) -> int:
     """A positive whole number."""
-    whole = _whole(value)
+    whole = whole_number(value)
     if whole is None or whole < 1:
         raise ValueError(f"{name} is a positive whole number, not {value!r}")
     return whole
@@ -53,13 +51,13 @@ def check_limit(name: str, value: int) -> int:
 
 def check_seed(seed: int) -> int:
     """A whole number that torch's generators take."""
-    whole = _whole(seed)
+    whole = whole_number(seed)
     if whole is None or not -(2**63) <= whole < 2**64:
         raise ValueError(f"seed is a whole number of 64 bits, not {seed!r}")
     return whole
 
 
-def _whole(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
     """Python's int of any whole number, numpy's too; None for what is none, or a bool."""
     try:
         return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
@@ -100,7 +98,7 @@ def check_aim(quality: float | None, target_bpp: float | None) -> Aim:
 
 def check_effort(effort: int, importance: object) -> int:
     """0 .. 9; a map of importance needs a search."""
-    whole = _whole(effort)
+    whole = whole_number(effort)
     if whole is None or not 0 <= whole <= 9:
         raise ValueError(f"effort is 0 .. 9, not {effort!r}")
     if whole == 0 and importance is not None:
@@ -132,7 +130,7 @@ def check_metadata(metadata: Mapping[str, bytes] | None) -> dict[str, bytes]:
 
 def check_tiles(tiles: int | None) -> int | None:
     """The side of coding tiles: None for the default, 0 for none, or a multiple of 64 pixels."""
-    whole = _whole(tiles)
+    whole = whole_number(tiles)
     if tiles is None or (whole is not None and 0 <= whole <= MAX_SIDE and whole % TILE_UNIT == 0):
         return whole
     raise ValueError(f"tiles is None, 0 or a multiple of {TILE_UNIT} pixels, not {tiles!r}")
@@ -149,62 +147,24 @@ def check_box(box: tuple[int, int, int, int], width: int, height: int) -> Tile:
     return Tile(left, top, right, bottom)
 
 
+def check_scale(scale: int, previews: bool) -> int:
+    """1, or 8 or 16 of a model that has previews."""
+    if type(scale) is not int or scale not in (1, *SCALES):
+        raise ValueError(f"scale is 1, {' or '.join(map(str, SCALES))}, not {scale!r}")
+    if scale > 1 and not previews:
+        raise ValueError(f"scale is 1, not {scale}: this model has no previews")
+    return scale
+
+
+def check_exact(exact: bool | None) -> bool | None:
+    """True, False or None."""
+    if exact is not None and type(exact) is not bool:
+        raise ValueError(f"exact is True, False or None, not {exact!r}")
+    return exact
+
+
 def check_on_damage(on_damage: OnDamage) -> bool:
     """ "raise" or "blank" -> whether damaged tiles are kept."""
     if on_damage not in get_args(OnDamage):
         raise ValueError(f"on_damage is 'raise' or 'blank', not {on_damage!r}")
     return on_damage == "blank"
-
-
-def check_latents(latents: Latents, channels: tuple[int, int]) -> Latents:
-    """Latents that a model of so many channels of y and of z can code."""
-    from .latents import Latents  # which imports more than this module may
-
-    if not isinstance(latents, Latents):
-        raise ValueError(f"latents are mcm_fast.Latents, not {type(latents).__name__}")
-    _check_header(latents)
-    size = latents.grid
-    z_size = tuple(-(-side // 4) for side in size)
-    shapes = (channels[0], *size), (channels[1], *z_size)
-    for name, tensor, shape in zip("yz", (latents.y, latents.z), shapes, strict=True):
-        if kind_of(tensor) != f"{torch.int16} {shape}":
-            raise ValueError(f"latents.{name} is {kind_of(tensor)}, not torch.int16 {shape}")
-    return latents
-
-
-def _check_header(latents: Latents) -> None:
-    steps = latents.quality_steps
-    if _whole(steps) is None or not 0 <= steps <= QUALITY_STEPS:
-        raise ValueError(f"latents.quality_steps is {steps!r}, not in 0..{QUALITY_STEPS}")
-    for name in ("width", "height"):
-        side = _whole(getattr(latents, name))
-        if side is None or not 1 <= side <= MAX_SIDE:
-            raise ValueError(f"latents.{name} is {getattr(latents, name)!r}, not in 1..2^32-1")
-    for name in ("transposed", "gray"):
-        if not isinstance(getattr(latents, name), bool):
-            raise ValueError(f"latents.{name} is {getattr(latents, name)!r}, not True or False")
-    sides = latents.sides
-    if sides is None:
-        return
-    pair = isinstance(sides, tuple) and len(sides) == 2 and None not in map(_whole, sides)
-    if not pair or not are_sides(sides) or count(*latents.coded_size, sides) < 2:
-        raise ValueError(f"latents.sides is {sides!r}: no sides of several coding tiles")
-
-
-def check_device(device: str | torch.device) -> torch.device:
-    """A device that tensors can be made on."""
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
-        raise ValueError(f"device {str(device)!r} cannot be used: {error}") from None
-
-
-def kind_of(tensor: object) -> str:
-    """What a tensor is, for a message: its type and shape, or why it has no pixels."""
-    if not isinstance(tensor, torch.Tensor):
-        return type(tensor).__name__
-    if tensor.is_nested:
-        return "a nested tensor"
-    layout = "" if tensor.layout == torch.strided else f", {tensor.layout}"
-    device = ", on the device 'meta'" if tensor.is_meta else ""
-    return f"{tensor.dtype} {tuple(tensor.shape)}{layout}{device}"

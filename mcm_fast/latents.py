@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
-
-from .coding_tiles import BLOCK, Sides, Tile
+from .coding_tiles import BLOCK, Sides, Tile, are_sides, count
 from .exact.engine import Parameters
-from .limits import QUALITY_STEPS
+from .inputs import whole_number
+from .limits import MAX_SIDE, QUALITY_STEPS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclasses.dataclass(eq=False, frozen=True, repr=False)
@@ -54,6 +55,8 @@ class Latents:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Latents):
             return NotImplemented
+        import torch  # here, so that what decodes without it can name this class
+
         return self._header() == other._header() and all(
             torch.equal(a.cpu(), b.cpu()) for a, b in ((self.y, other.y), (self.z, other.z))
         )
@@ -79,7 +82,7 @@ class Painted(NamedTuple):
     """An image's latents, or those around a box of it, as a synthesis paints them."""
 
     y: Tensor  # int16 [M, h, w]
-    parameters: Parameters
+    parameters: Parameters | None  # None for a painter that does not ask for them
     box: Tile  # to paint, in coded orientation; pixels of y begin at 0, 0
     transposed: bool
 
@@ -89,3 +92,38 @@ def grid(width: int, height: int, transposed: bool) -> tuple[int, int]:
     if transposed:
         width, height = height, width
     return -(-height // BLOCK), -(-width // BLOCK)
+
+
+def check_latents(latents: Latents, channels: tuple[int, int]) -> Latents:
+    """Latents that a model of so many channels of y and of z can code."""
+    from .tensor_inputs import kind_of  # torch
+
+    if not isinstance(latents, Latents):
+        raise ValueError(f"latents are mcm_fast.Latents, not {type(latents).__name__}")
+    _check_header(latents)
+    size = latents.grid
+    z_size = tuple(-(-side // 4) for side in size)
+    shapes = (channels[0], *size), (channels[1], *z_size)
+    for name, tensor, shape in zip("yz", (latents.y, latents.z), shapes, strict=True):
+        if kind_of(tensor) != f"torch.int16 {shape}":
+            raise ValueError(f"latents.{name} is {kind_of(tensor)}, not torch.int16 {shape}")
+    return latents
+
+
+def _check_header(latents: Latents) -> None:
+    steps = latents.quality_steps
+    if whole_number(steps) is None or not 0 <= steps <= QUALITY_STEPS:
+        raise ValueError(f"latents.quality_steps is {steps!r}, not in 0..{QUALITY_STEPS}")
+    for name in ("width", "height"):
+        side = whole_number(getattr(latents, name))
+        if side is None or not 1 <= side <= MAX_SIDE:
+            raise ValueError(f"latents.{name} is {getattr(latents, name)!r}, not in 1..2^32-1")
+    for name in ("transposed", "gray"):
+        if not isinstance(getattr(latents, name), bool):
+            raise ValueError(f"latents.{name} is {getattr(latents, name)!r}, not True or False")
+    sides = latents.sides
+    if sides is None:
+        return
+    pair = isinstance(sides, tuple) and len(sides) == 2 and None not in map(whole_number, sides)
+    if not pair or not are_sides(sides) or count(*latents.coded_size, sides) < 2:
+        raise ValueError(f"latents.sides is {sides!r}: no sides of several coding tiles")

@@ -9,6 +9,7 @@ MAX_LATENTS = 2**32 - 1  # of a coding tile: an exception names a latent in 32 b
 MAX_SIDE = 2**32 - 1  # of an image, in pixels
 MAX_CHUNKS = 255  # of a stream
 PIXELS_PER_BYTE = 32768  # of a tile's payload: a stream cannot promise more
+SCALES = (8, 16)  # of previews: pixels of the image along the side of one
 TILE_UNIT = 64  # pixels: the sides of coding tiles are multiples
 CODING_TILE = 1024  # pixels a side of the coding tiles of a large image, unless the caller says
 UNTILED_PIXELS = 2**22  # of an image that is not large

@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -15,15 +16,18 @@ from . import model_file, presets
 from .exact.engines import make_engine
 from .exact.model import IntegerModel
 from .exact.quantize import export
-from .inputs import check_device, check_limit, check_seed, check_threads
+from .exact_pixels import ExactPixels
+from .inputs import check_limit, check_seed, check_threads
 from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
 from .network.model import Network
+from .network.preview import Preview
 from .network.transforms import Synthesis
 from .opaque import opaque
+from .presets import FAITHFUL
 from .state import own_defaults, public
+from .tensor_inputs import check_device
 from .transforms.weights import prepare
 
-FAITHFUL = "faithful"
 Self = TypeVar("Self", bound="LoadedModel")
 
 
@@ -35,6 +39,7 @@ class LoadedModel:
     Attributes:
         device: where the transforms run and images come back.
         renderings: the syntheses by name; each paints its own picture of the same stream.
+        preview: what draws at an eighth and a sixteenth, or None.
         max_pixels: larger images are refused, in both directions, before memory is taken for them.
             Counted in whole blocks of 16 x 16.
         tile_pixels: larger images are transformed in tiles of about that many pixels (see
@@ -53,6 +58,8 @@ class LoadedModel:
         device: str | torch.device = "cpu",
         engine: str | None = None,
         renderings: dict[str, Synthesis] | None = None,
+        preview: Preview | None = None,
+        file: str | os.PathLike[str] | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
         tile_pixels: int = TILE_PIXELS,
@@ -63,12 +70,14 @@ class LoadedModel:
         self.integers = integers
         others = {name: prepare(net.to(self.device)) for name, net in (renderings or {}).items()}
         self.renderings = {FAITHFUL: self.network.synthesis, **others}
+        self.preview = None if preview is None else prepare(preview.to(self.device))
         self.engine = make_engine(integers, engine, self.device)
+        self._exact = ExactPixels(integers.id, None if file is None else Path(file))
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self.tile_pixels = check_limit("tile_pixels", tile_pixels)
         self.threads = check_threads(threads)
         self._remake: Callable[..., LoadedModel] = partial(
-            type(self), network, integers, self.device, engine, renderings
+            type(self), network, integers, self.device, engine, renderings, preview, file
         )
 
     @classmethod
@@ -87,8 +96,8 @@ class LoadedModel:
 
         Raises FileNotFoundError where there is no file, ValueError for a file that is no model.
         """
-        network, integers, renderings = model_file.load(path)
-        codec = cls(network, integers, device, engine, renderings)
+        network, integers, renderings, preview = model_file.load(path)
+        codec = cls(network, integers, device, engine, renderings, preview, path)
         limits = {"max_pixels": max_pixels, "tile_pixels": tile_pixels}
         codec = codec.with_limits(**limits, threads=threads)
         codec._remake = partial(cls.from_file, os.fspath(path), codec.device, engine)

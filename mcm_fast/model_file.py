@@ -2,15 +2,14 @@
 integers of the entropy model, which are stored and never recomputed (FORMAT.md, section 2).
 
 Floats are called `network.<parameter>`; the metadata hold the configuration and the model's id. A
-second rendering of the same streams is a second synthesis, `rendering.<name>.<parameter>`. A
-compact file leaves out the floats that its integers say, to within their rounding (see
-`exact.dequantize`).
+second rendering of the same streams is a second synthesis, `rendering.<name>.<parameter>`; what
+draws previews is `preview.<parameter>`. A compact file leaves out the floats that its integers say,
+to within their rounding (see `exact.dequantize`).
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -24,10 +23,11 @@ from .exact.quantize import export
 from .network.config import Config
 from .network.fast import synthesis_of
 from .network.model import Network
+from .network.preview import Preview
 from .network.transforms import Synthesis
 from .state import own_defaults
 
-PREFIX, RENDERING = "network.", "rendering."
+PREFIX, RENDERING, PREVIEW = "network.", "rendering.", "preview."
 M = TypeVar("M", bound=Module)
 
 
@@ -37,6 +37,7 @@ class Model(NamedTuple):
     network: Network
     integers: IntegerModel
     renderings: dict[str, Synthesis]  # beside the faithful one, by name
+    preview: Preview | None  # not every file has one
 
 
 def save(
@@ -73,9 +74,11 @@ def load(path: str | os.PathLike[str]) -> Model:
             network = _network(config, tensors, integers)
             names = sorted({key.split(".")[1] for key in tensors if key.startswith(RENDERING)})
             renderings = {name: _rendering(config, tensors, name) for name in names}
+            has_preview = any(key.startswith(PREVIEW) for key in tensors)
+            preview = _filled(Preview(config), tensors, PREVIEW) if has_preview else None
     except ValueError as error:
         raise ValueError(f"{path} is not a model file: {error}") from error
-    return Model(network, integers, renderings)
+    return Model(network, integers, renderings, preview)
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -157,12 +160,6 @@ def _filled(network: M, tensors: dict[str, torch.Tensor], prefix: str) -> M:
     except RuntimeError as error:  # names and shapes
         raise ValueError(str(error)) from error
     return network.eval().requires_grad_(False)
-
-
-def model_id(path: Path) -> str:
-    """The id that a model file states, in hex, without reading its tensors."""
-    with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get("id", "")
 
 
 def _contiguous(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

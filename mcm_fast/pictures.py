@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .inputs import check_pixels, kind_of
+from .inputs import check_pixels
+from .tensor_inputs import kind_of
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -50,7 +51,8 @@ def taken(picture: ImageLike, max_pixels: int) -> Given:
     elif _is_pillow(picture):
         from .images.read import of_pillow
 
-        image, metadata = of_pillow(picture, max_pixels)
+        pixels, metadata = of_pillow(picture, max_pixels)
+        image = torch.from_numpy(pixels)
     else:
         raise ValueError(f"an image is {_KINDS}, not {type(picture).__name__}")
     return Given(_check_tensor(image, max_pixels), metadata)

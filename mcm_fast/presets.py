@@ -7,6 +7,7 @@ from pathlib import Path
 from .network.config import Config, Stage
 
 WEIGHTS = Path(__file__).parent / "weights"
+FAITHFUL = "faithful"  # the rendering that every model has
 
 CONFIGS = {
     config.name: config

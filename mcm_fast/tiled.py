@@ -1,17 +1,25 @@
-"""Latents of whole images to and from their coding tiles, each of which is an engine's item."""
+"""Latents of whole images to and from their coding tiles, each of which is an engine's item.
+
+Planes are tensors, or arrays where no torch is. Imports no torch.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from .coding_tiles import BLOCK, BLOCK_Z, Sides, Tile, cut
-from .exact.engine import Decoded, Engine, LatentsItem, Parameters
+from .exact.engine import Engine, LatentsItem, Parameters
 from .latents import Latents
 from .limits import CODING_TILE, UNTILED_PIXELS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Planes = Tensor | np.ndarray
 
 
 def sides_for(width: int, height: int, side: int | None) -> Sides | None:
@@ -54,7 +62,7 @@ def seen_by_entropy_model(window: Tile, width: int, height: int) -> Tile:
     )
 
 
-def join(decoded: Sequence[Decoded], tiles: Sequence[Tile], window: Tile) -> tuple[Tensor, Tensor]:
+def join(decoded: Sequence[Any], tiles: Sequence[Tile], window: Tile) -> tuple[Any, Any]:
     """y and z of a window that begins at whole latents of z."""
     ys, zs, _ = zip(*decoded, strict=True)
     return join_planes(ys, tiles, window), join_planes(zs, tiles, window, BLOCK_Z)
@@ -67,14 +75,14 @@ def join_parameters(parts: Sequence[Parameters], tiles: Sequence[Tile], window: 
 
 
 def join_planes(
-    parts: Sequence[Tensor], tiles: Sequence[Tile], window: Tile, block: int = BLOCK
-) -> Tensor:
+    parts: Sequence[Any], tiles: Sequence[Tile], window: Tile, block: int = BLOCK
+) -> Any:
     """Tiles' planes [C, h, w], one sample for `block` pixels -> the window's; zeros elsewhere."""
     if list(tiles) == [window]:
         return parts[0]
     rows, columns = window.latents(block)
     size = rows.stop - rows.start, columns.stop - columns.start
-    out = torch.zeros(len(parts[0]), *size, dtype=parts[0].dtype, device=parts[0].device)
+    out = _zeros((len(parts[0]), *size), parts[0])
     for part, tile in zip(parts, tiles, strict=True):
         (to_rows, from_rows), (to_columns, from_columns) = (
             _overlap(mine, its)
@@ -82,6 +90,12 @@ def join_planes(
         )
         out[:, to_rows, to_columns] = part[:, from_rows, from_columns]
     return out
+
+
+def _zeros(shape: tuple[int, ...], like: Planes) -> Planes:
+    if isinstance(like, np.ndarray):
+        return np.zeros(shape, like.dtype)
+    return like.new_zeros(shape)
 
 
 def _overlap(window: slice, tile: slice) -> tuple[slice, slice]:

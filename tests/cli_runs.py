@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -25,8 +26,8 @@ class FakeCodec:
             warnings.warn(f"{target_bpp} bpp is out of reach", UserWarning, stacklevel=2)
         _, height, width = image.shape
         words = image.numpy().tobytes() + bytes(image.numel() % 2)
-        none = torch.zeros(0, dtype=torch.int64)
-        coded = Coded(1, 1, none, none.to(torch.int16), [bytes(4) + words])
+        none = np.zeros(0, np.int64)
+        coded = Coded(1, 1, none, none.astype(np.int16), [bytes(4) + words])
         chunks = check_metadata(metadata)
         return pack(Stream(bytes(8), round(quality * 100), width, height, False, [coded], chunks))
 

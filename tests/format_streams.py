@@ -2,7 +2,7 @@
 
 import struct
 
-import torch
+import numpy as np
 
 from mcm_fast.container import Stream
 from mcm_fast.exact.engine import Coded
@@ -45,8 +45,8 @@ def raw(
 def tile(*words: int, lanes: int = 1, exceptions: tuple[tuple[int, int], ...] = ()) -> Coded:
     """One group of lanes in their first states."""
     segment = struct.pack(f"<{lanes}I{len(words)}H", *[1 << 16] * lanes, *words)
-    indexes = torch.tensor([index for index, _ in exceptions], dtype=torch.int64)
-    differences = torch.tensor([difference for _, difference in exceptions], dtype=torch.int16)
+    indexes = np.array([index for index, _ in exceptions], np.int64)
+    differences = np.array([difference for _, difference in exceptions], np.int16)
     return Coded(lanes, 1, indexes, differences, [segment])
 
 
@@ -67,4 +67,4 @@ def assert_same(got: Stream, want: Stream) -> None:
         for name in ("lanes", "groups", "segments"):
             assert getattr(mine, name) == getattr(theirs, name), name
         for name in ("exception_indexes", "exception_differences"):
-            assert torch.equal(getattr(mine, name), getattr(theirs, name)), name
+            assert np.array_equal(getattr(mine, name), getattr(theirs, name)), name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 
-import torch
+import numpy as np
 
 from mcm_fast import container
 from mcm_fast.container import Header, Stream, read_header
@@ -83,8 +83,8 @@ def _damaged_exceptions(good: bytes, latents: int) -> dict[str, bytes]:
     stream = container.unpack(good)
 
     def made(*pairs: tuple[int, int]) -> bytes:
-        indexes = torch.tensor([index for index, _ in pairs], dtype=torch.int64)
-        differences = torch.tensor([difference for _, difference in pairs], dtype=torch.int16)
+        indexes = np.array([index for index, _ in pairs], np.int64)
+        differences = np.array([difference for _, difference in pairs], np.int16)
         return _with_coded(stream, exception_indexes=indexes, exception_differences=differences)
 
     return {

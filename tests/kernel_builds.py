@@ -26,7 +26,7 @@ from mcm_fast.presets import config_of
 
 GEOMETRY = {"height": "*i32", "width": "*i32", "begin": "*i64", "t": "*i32", "capacity": "i32"}
 MODEL = {"weight": "*i8", "multiplier": "*i32", "bias": "*i64", "shift": "*i32"}
-LATENTS = {"y": "*i16", "hyper": "*i8", "mu": "*i16", "indexes": "*u8", "numbers": "*i32"}
+LATENTS = {"y": "*i8", "hyper": "*i8", "mu": "*i16", "indexes": "*u8", "numbers": "*i32"}
 PICKS = {"tables": "*i32", "bases": "*i16", "places": "*i32", "values": "*i32"}
 CONTEXT = GEOMETRY | MODEL | LATENTS | PICKS
 HYPER = GEOMETRY | MODEL | {"out": "*i8", "x_begin": "*i64", "out_begin": "*i64"}

@@ -12,9 +12,10 @@ from mcm_fast.exact.pixels.calibrate import Sample, samples_of
 from mcm_fast.exact.pixels.layers import Activation, Layer, Operation
 from mcm_fast.exact.pixels.quantize import export_pixels
 from mcm_fast.exact.pixels.rendering import Rendering
-from mcm_fast.exact.pixels.tables import exp2_table, means_table, sigmoid_table
+from mcm_fast.exact.pixels.tables import exp2_table, means_table, no_means, sigmoid_table
 from mcm_fast.exact.quantize import export
 from mcm_fast.network.model import Network
+from mcm_fast.network.preview import Preview
 from mcm_fast.presets import config_of
 
 
@@ -30,6 +31,16 @@ def tiny_network(seed: int = 0) -> Network:
     return network
 
 
+def tiny_preview(seed: int = 0) -> Preview:
+    """For the tiny network; every weight matters."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        preview = Preview(config_of("tiny")).eval().requires_grad_(False)
+        preview.gather.weight.normal_(0, 0.1)
+        preview.last.weight.normal_(0, 0.02)
+    return preview
+
+
 def pictures() -> list[torch.Tensor]:
     """Something smooth, and noise."""
     x = torch.linspace(0, 6, 128)
@@ -39,10 +50,12 @@ def pictures() -> list[torch.Tensor]:
 
 
 def tiny_rendering(path) -> tuple[Network, Rendering, list[Sample]]:
-    """A tiny network, its faithful rendering as it is written to `path`, and samples."""
+    """A tiny network, its faithful rendering as it is written to `path` with previews, and
+    samples."""
     network = tiny_network()
     integers = export(network)
-    found = export_pixels(network, integers, {"faithful": network.synthesis}, pictures(), path)
+    renderings = {"faithful": network.synthesis}
+    found = export_pixels(network, integers, renderings, pictures(), path, tiny_preview())
     engine = make_engine(integers, None, torch.device("cpu"))
     return network, found["faithful"], samples_of(network, engine, pictures())
 
@@ -62,8 +75,29 @@ ODD = [
 ]
 
 
+# A preview's, with odd numbers of channels; its last factor is 2 for an eighth, 1 for a sixteenth.
+SMALL = [
+    (0, 3, Activation.NONE, -1, -1, 1, 9001, 19),
+    (1, 3, Activation.LEAKY, -1, -1, 1, 8999, 33),
+    (2, 1, Activation.NONE, -1, 1, 1, 9001, 19),
+    (3, 1, None, -1, -1, 13, 20001, 19),
+]
+
+
 def odd_rendering(seed: int = 0) -> Rendering:
     """Random weights whose sums come near 2^31; 5 latent channels and 4 hyper features."""
+    return _random_rendering(seed, ODD, 9)
+
+
+def odd_preview(scale: int, seed: int = 0) -> Rendering:
+    """Random weights; 5 latent channels, of which alone it makes pixels."""
+    factor = 16 // scale
+    last = 4, 3, Activation.NONE, -1, -1, factor, 255, 3 * factor**2
+    rendering = _random_rendering(seed, [*SMALL, last], 5)
+    return Rendering(rendering.tensors | {"means": no_means()})
+
+
+def _random_rendering(seed: int, layers: list[tuple], channels: int) -> Rendering:
     rng = np.random.default_rng(seed)
     tensors = {
         "input": np.array([9000, 5], np.int32),
@@ -72,8 +106,8 @@ def odd_rendering(seed: int = 0) -> Rendering:
         "means": means_table(),
         "sigmoid": sigmoid_table(),
     }
-    rows, inputs, limits = [], [9], [9000]
-    for i, (source, kernel, activation, gate, add, factor, limit, outputs) in enumerate(ODD):
+    rows, inputs, limits = [], [channels], [9000]
+    for i, (source, kernel, activation, gate, add, factor, limit, outputs) in enumerate(layers):
         size = outputs, inputs[source], kernel, kernel
         gdn = activation is None
         tensors |= _random_layer(rng, i, size, limits[source], factor if gdn else None)

@@ -14,7 +14,7 @@ from mcm_fast import BitstreamError, Codec
 def test_public_names():
     expected = {"BitstreamError", "Codec", "Latents", "compress", "decompress"}
     expected |= {"Reason", "compress_many", "decompress_many", "info", "load", "models"}
-    assert set(mcm_fast.__all__) == expected | {"read_metadata"}
+    assert set(mcm_fast.__all__) == expected | {"read_metadata", "imread", "PixelDecoder"}
     for name in mcm_fast.__all__:
         assert getattr(mcm_fast, name) is not None
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hostile import repaired
@@ -42,8 +43,8 @@ def case_of(data: bytes) -> tuple[Coded, int, int, int]:
     shape, quality, layout = fields.number(1), fields.number(2) % 10001, fields.number(1)
     lanes, groups = 1 << (layout & 7), 1 << (layout >> 3 & 7)
     exceptions = [(fields.number(4), fields.number(2)) for _ in range(fields.number(1))]
-    indexes = torch.tensor([index for index, _ in exceptions], dtype=torch.int64)
-    differences = torch.tensor([d for _, d in exceptions], dtype=torch.int32).to(torch.int16)
+    indexes = np.array([index for index, _ in exceptions], np.int64)
+    differences = np.array([d for _, d in exceptions], np.int32).astype(np.int16)
     sizes = [4 * lanes + 2 * fields.number(2) for _ in range(groups)]
     coded = Coded(lanes, groups, indexes, differences, [fields.bytes(n) for n in sizes])
     return coded, (shape & 7) + 1, (shape >> 3 & 7) + 1, quality

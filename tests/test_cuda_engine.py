@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from conftest import ON_DEVICE, noise
@@ -190,7 +191,7 @@ def test_damage(codec, engine):
         ([5], [0]),
         ([9], [1]),
     ):
-        exceptions = torch.tensor(indexes), torch.tensor(differences, dtype=torch.int16)
+        exceptions = np.array(indexes), np.array(differences, np.int16)
         names = "exception_indexes", "exception_differences"
         bad.append(dataclasses.replace(coded, **dict(zip(names, exceptions, strict=True))))
     whole, *found = engine.decode([(one, 1, 1, 5000) for one in (coded, *bad)])

@@ -13,8 +13,11 @@ from mcm_fast.exact.pixels.decoder_file import load_decoder
 from mcm_fast.exact.pixels.reference import render
 
 FOLDER = Path(__file__).parent / "golden"
-INDEX = json.loads((FOLDER / "pixels.json").read_text())
-RENDERINGS = load_decoder(FOLDER / "pixels.safetensors").renderings
+STEMS = "pixels", "previews"
+INDEX, RENDERINGS = {}, {}
+for stem in STEMS:
+    INDEX |= json.loads((FOLDER / f"{stem}.json").read_text())
+    RENDERINGS |= load_decoder(FOLDER / f"{stem}.safetensors").renderings
 
 
 @pytest.mark.parametrize("name", INDEX)

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # floor of its own belongs to the codec.
 CODEC: set[str] = set()
 FLOORS = [
-    {"errors", "limits", "inputs", "coding_tiles", "files"}
-    | {"many", "metadata", "opaque", "rate", "state", "threads", "warn"},
+    {"errors", "limits", "inputs", "tensor_inputs", "coding_tiles", "files", "gray"}
+    | {"lazy", "many", "metadata", "opaque", "rate", "state", "threads", "warn"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},
@@ -79,7 +79,7 @@ def test_kernels_import_nothing_of_ours():
 def test_imports_are_read():
     """Of every form that the sources use."""
     by_name = {".".join(name): imported(name, path) for name, path in modules()}
-    assert {"errors", "limits", "inputs", "network", "kernels"} <= set.union(
+    assert {"errors", "limits", "tensor_inputs", "network", "kernels"} <= set.union(
         *(found for name, found in by_name.items() if name.startswith("exact."))
     )
     assert "container" in by_name["api"] and "kernels" in by_name["exact.cuda.layers"]

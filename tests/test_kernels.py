@@ -94,7 +94,7 @@ def test_hyper(case):
 
 def test_step_is_all_positions(case):
     """Both kernels say the same, what the C++ engine says, and nothing of what is not yet known."""
-    sizes, y = case.packed.context, case.y.permute(1, 2, 0).contiguous()
+    sizes, y = case.packed.context, case.y.permute(1, 2, 0).to(torch.int8).contiguous()
     features, count = case.hyper(), case.y.numel()
     every = blank(y.shape, count)
     arrays = y, features, *every, *case.geometry(), *case.model()

@@ -6,17 +6,19 @@ import sys
 import numpy as np
 import pytest
 import torch
-from pixel_lists import latents_for, odd_rendering, tiny_rendering
+from pixel_lists import latents_for, odd_rendering, tiny_preview, tiny_rendering
 
 from mcm_fast.exact.extension import extension
-from mcm_fast.exact.pixels.calibrate import latents_in
+from mcm_fast.exact.pixels.calibrate import latents_in, y_in
 from mcm_fast.exact.pixels.cpu import CpuRenderer
 from mcm_fast.exact.pixels.decoder_file import load_decoder
 from mcm_fast.exact.pixels.layers import Layer
 from mcm_fast.exact.pixels.reference import render
 from mcm_fast.exact.pixels.rendering import Rendering
 from mcm_fast.exact.pixels.tables import exp2_table, means_table, sigmoid_table
-from mcm_fast.exact.pixels.trace import tensors_of, trace_synthesis
+from mcm_fast.exact.pixels.trace import tensors_of, trace_preview, trace_synthesis
+from mcm_fast.limits import SCALES
+from mcm_fast.network.preview import REACH
 
 LEVELS = extension().simd_names()
 SIZES = [(1, 1), (1, 4), (5, 1), (7, 9), (4, 26)]
@@ -31,13 +33,19 @@ def restored_level():
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return tiny_rendering(tmp_path_factory.mktemp("pixels") / "tiny.decoder.safetensors")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("pixels") / "tiny.decoder.safetensors"
 
 
-@pytest.fixture(scope="module", params=["network", "odd"])
-def rendering(request, tiny):
-    return tiny[1] if request.param == "network" else odd_rendering()
+@pytest.fixture(scope="module")
+def tiny(path):
+    return tiny_rendering(path)
+
+
+@pytest.fixture(scope="module", params=["faithful", "preview8", "preview16", "odd"])
+def rendering(request, tiny, path):
+    name = request.param
+    return odd_rendering() if name == "odd" else load_decoder(path, [name]).renderings[name]
 
 
 def reference(rendering, arrays, quality: int) -> np.ndarray:
@@ -108,8 +116,8 @@ def test_box_sees_few_latents(tiny):
 
 def test_transposed(rendering):
     arrays, quality = latents_for(rendering, 3, 5, 8.0)
-    renderer = CpuRenderer(rendering)
-    for box in (None, (1, 2, 20, 31)):
+    renderer, block = CpuRenderer(rendering), rendering.block
+    for box in (None, (1, 2, 2 * block + 1, 4 * block - 1)):
         upright = renderer.render(*arrays, quality, box=box)
         found = renderer.render(*arrays, quality, box=box, transposed=True)
         assert np.array_equal(found, upright.transpose(1, 0, 2))
@@ -126,6 +134,36 @@ def test_integers_are_near_the_floats(tiny):
         *_, image = tensors_of(layers, latents_in(network, sample))
         difference = found - image[0].round().clamp(0, 255)
         assert difference.abs().max() <= 3 and difference.abs().mean() <= 0.5, sample.quality
+
+
+def test_previews_see_y_alone(tiny, path):
+    """So that whoever draws them need not know mu and indexes."""
+    assert not tiny[1].sees_y_alone
+    for scale, block in ((8, 2), (16, 1)):
+        preview = load_decoder(path).renderings[f"preview{scale}"]
+        assert preview.sees_y_alone and preview.block == block
+        assert (preview.reach, preview.alignment) == (REACH, 1)
+        arrays, quality = latents_for(preview, 5, 7, 5.0)
+        y, mu, indexes, hyper = arrays
+        assert hyper.shape == (0, 5, 7)
+        expected = CpuRenderer(preview).render(*arrays, quality)
+        found = CpuRenderer(preview).render(y, 0 * mu, 0 * indexes, hyper, quality)
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_previews_are_near_the_floats(tiny, path, scale):
+    """Their lists compute what the head does, and their integers lie within two levels of it."""
+    network, _, samples = tiny
+    head, rendering = tiny_preview(), load_decoder(path).renderings[f"preview{scale}"]
+    for sample in samples:
+        y = y_in(network, sample)
+        *_, image = tensors_of(trace_preview(head, scale), y)
+        torch.testing.assert_close(image / 255, head(y, scale), rtol=0, atol=1e-4)
+        empty = torch.empty(0, *y.shape[2:], dtype=torch.int8)
+        said = sample.parameters.mu, sample.parameters.indexes, empty
+        difference = render(rendering, sample.y, *said, sample.quality) - image[0].clamp(0, 255)
+        assert difference.abs().max() <= 2, sample.quality
 
 
 def test_trace_is_the_network(tiny):

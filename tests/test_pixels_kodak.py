@@ -52,7 +52,7 @@ def check(codec, rendering, image: torch.Tensor, levels) -> None:
         exact = torch.from_numpy(expected).permute(2, 0, 1)
         exact = exact.transpose(1, 2) if latents.transposed else exact
         exact = exact[:, : image.shape[1], : image.shape[2]]
-        loss = psnr(codec.synthesis(latents), image) - psnr(exact, image)
+        loss = psnr(codec.synthesis(latents, exact=False), image) - psnr(exact, image)
         assert loss <= 0.03, (quality, loss)
 
 

@@ -165,13 +165,14 @@ print(json.dumps({
 
 EMPTY = """
 import resource, sys
-import torch, mcm_fast
+import numpy as np
+import mcm_fast
 from mcm_fast import BitstreamError, container
 from mcm_fast.exact.engine import Coded
 
 codec = mcm_fast.load("small")
-none = torch.zeros(0, dtype=torch.int64)
-coded = Coded(1, 1, none, none.short(), [bytes(2**13)])
+none = np.zeros(0, np.int64)
+coded = Coded(1, 1, none, none.astype(np.int16), [bytes(2**13)])
 size = int(sys.argv[1]), int(sys.argv[2])
 stream = container.Stream(codec.integers.id, 5000, *size, False, [coded])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -9,6 +9,7 @@ import pytest
 SCRIPT = """
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import mcm_fast
@@ -24,6 +25,8 @@ codec: mcm_fast.Codec = mcm_fast.load("small").with_limits(max_pixels=10**6)
 latents: mcm_fast.Latents = codec.analysis(image, quality=62.5)
 quality: float = codec.decode(codec.encode(latents)).quality
 metadata: dict[str, bytes] = mcm_fast.read_metadata(stream)
+array: np.ndarray = mcm_fast.imread("photo.mcm", box=(0, 0, 8, 8), threads=1)
+array = mcm_fast.PixelDecoder("small.decoder.safetensors", threads=1).decompress(stream)
 try:
     codec.decompress(stream)
 except mcm_fast.BitstreamError as error:

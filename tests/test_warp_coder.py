@@ -52,6 +52,8 @@ def assert_decoded(pictures, d, errors):
             y, z = d["y"][d["y_at"][b] :], d["z"][d["z_at"][b] :]
             np.testing.assert_array_equal(y[: picture.y.size], picture.y)
             np.testing.assert_array_equal(z[: picture.z.size], picture.z)
+            seen = d["seen"][d["y_at"][b] :][: picture.y.size]
+            np.testing.assert_array_equal(seen, picture.y.clip(-127, 127))
 
 
 @pytest.mark.parametrize(("lanes", "groups"), LAYOUTS)

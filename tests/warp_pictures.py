@@ -172,6 +172,7 @@ def decoding(tables: Tables, streams, guard: int = 0) -> dict:
         "bases": np.zeros((batch, capacity), np.int16),
         "places": np.zeros((batch, capacity), np.int32),
         "y": np.zeros(sum(p.y.size for p in pictures), np.int16),
+        "seen": np.zeros(sum(p.y.size for p in pictures), np.int8),
         "z": np.zeros(sum(p.z.size for p in pictures), np.int16),
         "differences": np.concatenate(differences),
     }

@@ -20,7 +20,7 @@ constexpr const char* kDecodingFields =
     "height width lanes groups z_table exceptions y_at z_at difference_at "
     "payload segment_at segment_size "
     "states cursor visit t unused error "
-    "tables bases places y z differences";
+    "tables bases places y seen z differences";
 constexpr const char* kEncodingFields =
     "images y_channels z_channels tiles y_tables z_tables "
     "height width z_table y_at z_at latent_at tile_at "

@@ -2,13 +2,14 @@
 //
 // The latents of a step are taken in chunks. Those of a chunk that are coded are numbered by a
 // count over the block and gathered in shared memory, so that visits lie next to each other; then
-// each warp reads the visits of its group, round by round.
+// each warp reads the visits of its group, round by round (warp/rounds.h); then all warps write out
+// what was read.
 #pragma once
 
 #include "../wavefront.h"
 #include "image.h"
 #include "launchers.h"
-#include "reader.h"
+#include "rounds.h"
 #include "tables.h"
 #include "warp.h"
 
@@ -29,14 +30,32 @@ struct Share {
   uint32_t coded[kRounds];
 };
 
-// Shared memory: the coded latents of a chunk.
+// Shared memory: the coded latents of a chunk. All groups together have a word a latent, up to a
+// round more, and kLanes more each.
 struct Chunk {
-  int32_t latents;          // of all chunks
-  uint32_t coded;           // of this one
+  uint32_t coded;
   uint32_t counts[kWarps];  // of each warp's share
-  uint16_t tables[kChunk];
-  int16_t bases[kChunk];
+  uint32_t read[kWarps];    // words that each group has read
+  Record records[kChunk + 1];
+  int16_t values[kChunk];
   int32_t places[kChunk];
+  uint16_t words[kChunk + kMaxStates + kWarps * kLanes];
+};
+
+// Where decoded latents go.
+struct Target {
+  int16_t* values;
+  int8_t* seen;                // nullptr: nobody looks
+  const int16_t* differences;  // nullptr: there are none
+
+  MCM_BODY void put(int32_t place, int32_t value) const {
+    const auto wrapped = static_cast<int16_t>(value);
+    values[place] = wrapped;
+    if (seen) seen[place] = static_cast<int8_t>(clamped(wrapped));
+  }
+
+ private:
+  MCM_BODY static int32_t clamped(int32_t v) { return v > 127 ? 127 : v < -127 ? -127 : v; }
 };
 
 struct ZLatents {
@@ -74,72 +93,101 @@ struct YLatents {
   }
 };
 
-// Decodes the latents of one source, for one image, to `out`.
+// Decodes the latents of one source, for one image.
 template <class Source>
 class LatentDecoder {
  public:
   MCM_BODY LatentDecoder(const Decoding& d, const Image& image, const TableView& tables,
-                         const Source& source, int16_t* out, const int16_t* differences)
-      : d_(d),
-        image_(image),
-        tables_(tables),
-        source_(source),
-        out_(out),
-        differences_(differences) {}
+                         const Source& source, const Target& target)
+      : d_(d), image_(image), tables_(tables), source_(source), target_(target) {}
 
-  // Returns the next visit number.
   template <class Block>
   MCM_BODY void run(const Block& block, Chunk& chunk) const {
-    PerWarp<GroupReader> readers;
+    PerWarp<Reading> readings;
     PerWarp<Share> shares;
     uint32_t visit = d_.visit[image_.number];
     block.each_warp([&](const Warp& warp) {
-      open(warp, readers[warp.number()]);
-      if (warp.number() == kWarps - 1) count_latents(warp, chunk);
+      Reading& reading = readings[warp.number()];
+      open(warp, reading);
+      prepare(warp, 0, reading, shares[warp.number()], chunk);
     });
-    for (int32_t first = 0; first < chunk.latents; first += kChunk) {
-      block.each_warp(
-          [&](const Warp& warp) { inspect(warp, first, shares[warp.number()], chunk); });
+    block.await_stage();
+    for (int32_t first = 0; first < readings[0].latents; first += kChunk) {
+      if (first != 0) {
+        block.each_warp([&](const Warp& warp) {
+          Reading& reading = readings[warp.number()];
+          reading.words.seek(chunk.read[group_of(warp)]);
+          prepare(warp, first, reading, shares[warp.number()], chunk);
+        });
+      }
       block.each_warp([&](const Warp& warp) { gather(warp, shares[warp.number()], chunk); });
-      block.await_stage();
       const uint32_t coded = chunk.coded;
-      block.each_warp(
-          [&](const Warp& warp) { read(warp, readers[warp.number()], visit, coded, chunk); });
+      block.each_warp([&](const Warp& warp) {
+        Reading& reading = readings[warp.number()];
+        if (warp.number() < image_.groups) read<Block>(warp, first, reading, visit, coded, chunk);
+      });
+      block.each_warp([&](const Warp& warp) { write(warp, coded, chunk); });
       visit += coded;
     }
-    if (chunk.latents == 0) block.await_stage();  // a block must not end before its copies
-    block.each_warp([&](const Warp& warp) { close(warp, readers[warp.number()], visit); });
+    block.each_warp([&](const Warp& warp) { close(warp, readings[warp.number()], visit); });
   }
 
  private:
-  MCM_BODY void open(const Warp& warp, GroupReader& reader) const {
-    if (warp.number() >= image_.groups) return;
-    warp.each([&](int lane) {
-      if (lane < image_.lanes) reader.states()[lane] = d_.states[image_.state(warp, lane)];
-    });
-    const int64_t group = image_.group(warp);
+  // What a warp keeps: of the group that it reads, or whose words it helps to fetch.
+  struct Reading {
+    int32_t latents = 0;  // of the source
+    PerLane<uint32_t> states;
+    Words words;
+  };
+
+  // Each group has as many warps to fetch its words; the first of them reads it.
+  MCM_BODY int group_of(const Warp& warp) const { return warp.number() & (image_.groups - 1); }
+  MCM_BODY int32_t states() const { return image_.lanes * image_.groups; }
+
+  MCM_BODY void open(const Warp& warp, Reading& reading) const {
+    reading.latents = source_.count(warp);
+    const int64_t group = image_.number * kMaxGroups + group_of(warp);
     const int32_t header = states_size(image_.lanes);
-    reader.open(warp, d_.payload + load(d_.segment_at + group) + header,
-                load(d_.segment_size + group) - header, d_.cursor[group]);
+    reading.words.open(d_.payload + load(d_.segment_at + group) + header,
+                       load(d_.segment_size + group) - header, d_.cursor[group]);
+    warp.each([&](int lane) {
+      const bool reads = warp.number() < image_.groups && lane < image_.lanes;
+      reading.states[lane] = reads ? d_.states[image_.state(warp, lane)] : 0;
+    });
   }
 
-  MCM_BODY void close(const Warp& warp, GroupReader& reader, uint32_t visit) const {
+  MCM_BODY void close(const Warp& warp, const Reading& reading, uint32_t visit) const {
     if (warp.number() >= image_.groups) return;
     warp.each([&](int lane) {
-      if (lane < image_.lanes) d_.states[image_.state(warp, lane)] = reader.states()[lane];
+      if (lane < image_.lanes) d_.states[image_.state(warp, lane)] = reading.states[lane];
     });
     warp.once([&] {
-      d_.cursor[image_.group(warp)] = static_cast<int32_t>(reader.read());
+      d_.cursor[image_.group(warp)] = static_cast<int32_t>(reading.words.read());
       if (warp.number() == 0) d_.visit[image_.number] = static_cast<int32_t>(visit);
     });
   }
 
-  MCM_BODY void count_latents(const Warp& warp, Chunk& chunk) const {
-    const int32_t count = source_.count(warp);
-    warp.once([&] { chunk.latents = count; });
+  // How many words of a group a chunk has room for: one a visit.
+  MCM_BODY uint32_t room(int32_t first, int32_t latents) const {
+    const int32_t left = latents - first, count = left < kChunk ? left : kChunk;
+    const uint32_t shift = count_of(static_cast<uint32_t>(states() - 1));
+    return static_cast<uint32_t>((count + states() - 1) >> shift) * image_.lanes;
+  }
+  MCM_BODY uint16_t* words_of(const Warp& warp, uint32_t room, Chunk& chunk) const {
+    return chunk.words + group_of(warp) * (room + kLanes);
   }
 
-  MCM_BODY void inspect(const Warp& warp, int32_t first, Share& share, Chunk& chunk) const {
+  // Fetches what a warp can: its share of the latents, and of a group's words.
+  MCM_BODY void prepare(const Warp& warp, int32_t first, Reading& reading, Share& share,
+                        Chunk& chunk) const {
+    inspect(warp, first, reading.latents, share, chunk);
+    const uint32_t words = room(first, reading.latents);
+    reading.words.fill(warp, words_of(warp, words, chunk), words, warp.number() / image_.groups,
+                       kWarps / image_.groups);
+  }
+
+  MCM_BODY void inspect(const Warp& warp, int32_t first, int32_t latents, Share& share,
+                        Chunk& chunk) const {
     uint32_t coded = 0;
     MCM_UNROLL for (int round = 0; round < kRounds; ++round) {
       PerLane<bool> is_coded;
@@ -147,7 +195,7 @@ class LatentDecoder {
         const int32_t i = first + warp.number() * kShare + round * kLanes + lane;
         Latent& latent = share.latents[round][lane];
         latent = {-1, 0, -1};  // none
-        if (i < chunk.latents) latent = source_.at(i);
+        if (i < latents) latent = source_.at(i);
         is_coded[lane] = latent.table >= 0;
       });
       share.coded[round] = warp.ballot(is_coded);
@@ -168,15 +216,17 @@ class LatentDecoder {
         is_exception[lane] = latent.table < 0 && latent.place >= 0 && place_certain(latent);
         if (latent.table < 0) return;
         const uint32_t at = next + count_of(before(share.coded[round], lane));
-        chunk.tables[at] = static_cast<uint16_t>(latent.table);
-        chunk.bases[at] = static_cast<int16_t>(latent.base);
+        chunk.records[at] = record_of(tables_.table(latent.table), latent.base);
         chunk.places[at] = latent.place;
       });
       next += count_of(share.coded[round]);
       exceptions += count_of(warp.ballot(is_exception));
     }
     warp.once([&] {
-      if (warp.number() == kWarps - 1) chunk.coded = next;
+      if (warp.number() == kWarps - 1) {
+        chunk.coded = next;
+        chunk.records[next] = record_of(tables_.table(0), 0);
+      }
       if (exceptions != 0) {
         subtract(&d_.unused[image_.number], static_cast<int32_t>(exceptions));
       }
@@ -185,48 +235,41 @@ class LatentDecoder {
 
   // Is it an exception?
   MCM_BODY bool place_certain(const Latent& latent) const {
-    const int16_t difference = differences_ ? load(differences_ + latent.place) : int16_t{0};
-    out_[latent.place] = static_cast<int16_t>(latent.base + difference);
+    const int16_t* differences = target_.differences;
+    const int16_t difference = differences ? load(differences + latent.place) : int16_t{0};
+    target_.put(latent.place, latent.base + difference);
     return difference != 0;
   }
 
   // The visits of a warp's group among visit .. visit + coded - 1, which are those of the chunk.
-  MCM_BODY void read(const Warp& warp, GroupReader& reader, uint32_t visit, uint32_t coded,
-                     const Chunk& chunk) const {
-    if (warp.number() >= image_.groups) return;
-    const int32_t states = image_.lanes * image_.groups, end = static_cast<int32_t>(coded);
-    int32_t first = warp.number() * image_.lanes - static_cast<int32_t>(visit & (states - 1));
-    Visits next;
-    look_up(warp, first, end, chunk, next);
-    for (; first < end; first += states) {
-      const Visits visits = next;
-      look_up(warp, first + states, end, chunk, next);  // while this round waits for its words
-      PerLane<int32_t> values;
-      reader.get(warp, tables_, visits, values);
-      warp.each([&](int lane) {
-        if (!visits.active[lane]) return;
-        out_[chunk.places[first + lane]] = static_cast<int16_t>(values[lane]);
-      });
-    }
+  template <class Block>
+  MCM_BODY void read(const Warp& warp, int32_t first, Reading& reading, uint32_t visit,
+                     uint32_t coded, Chunk& chunk) const {
+    using Memory = typename Block::Memory;
+    const int32_t begin =
+        warp.number() * image_.lanes - static_cast<int32_t>(visit & (states() - 1));
+    const GroupVisits visits{begin, states(), static_cast<int32_t>(coded), image_.lanes};
+    const uint32_t words = room(first, reading.latents);
+    RoundReader<Memory>(Memory(tables_.blob()), chunk.records, chunk.values,
+                        words_of(warp, words, chunk), words)
+        .read(warp, visits, reading.states, reading.words);
+    warp.once([&] { chunk.read[warp.number()] = reading.words.read(); });
   }
 
-  MCM_BODY void look_up(const Warp& warp, int32_t first, int32_t end, const Chunk& chunk,
-                        Visits& visits) const {
-    warp.each([&](int lane) {
-      const int32_t i = first + lane;
-      visits.active[lane] = lane < image_.lanes && i >= 0 && i < end;
-      if (!visits.active[lane]) return;
-      visits.table[lane] = tables_.table(chunk.tables[i]);
-      visits.base[lane] = chunk.bases[i];
-    });
+  MCM_BODY void write(const Warp& warp, uint32_t coded, const Chunk& chunk) const {
+    MCM_UNROLL for (int round = 0; round < kRounds; ++round) {
+      warp.each([&](int lane) {
+        const uint32_t i = (round * kWarps + warp.number()) * kLanes + lane;
+        if (i < coded) target_.put(chunk.places[i], chunk.values[i]);
+      });
+    }
   }
 
   const Decoding& d_;
   const Image& image_;
   const TableView& tables_;
   const Source& source_;
-  int16_t* out_;
-  const int16_t* differences_;  // nullptr: there are none
+  const Target& target_;
 };
 
 MCM_BODY const int16_t* differences_of(const Decoding& d, const Image& image) {
@@ -236,23 +279,26 @@ MCM_BODY const int16_t* differences_of(const Decoding& d, const Image& image) {
 
 template <class Block>
 MCM_BODY void decode_z_image(const Block& block, const Decoding& d, Chunk& chunk) {
+  const TableView tables(block.staged(d.z_tables, d.z_tables_size));
+  block.await_stage();  // which latents are certain, the tables tell
   const Image image(d, block.number());
   const int64_t b = image.number;
   if (image.idle(d)) return;
-  const TableView tables(block.staged(d.z_tables, d.z_tables_size));
   const ZLatents source{tables, d.z_table[b], static_cast<int32_t>(d.z_channels), image.z_area()};
-  block.await_stage();
-  LatentDecoder<ZLatents>(d, image, tables, source, d.z + d.z_at[b], differences_of(d, image))
-      .run(block, chunk);
+  const Target target{d.z + d.z_at[b], nullptr, differences_of(d, image)};
+  LatentDecoder<ZLatents>(d, image, tables, source, target).run(block, chunk);
 }
 
 template <class Block>
 MCM_BODY void decode_step_image(const Block& block, const Decoding& d, Chunk& chunk) {
+  const TableView tables(block.staged(d.y_tables, d.y_tables_size));
   const Image image(d, block.number());
   const int64_t b = image.number;
   const int32_t t = d.t[b];
-  if (image.idle(d) || t >= image.steps(d)) return;
-  const TableView tables(block.staged(d.y_tables, d.y_tables_size));
+  if (image.idle(d) || t >= image.steps(d)) {
+    block.await_stage();  // a block must not end before its copies
+    return;
+  }
   const YLatents source{d.tables + b * d.capacity,
                         d.bases + b * d.capacity,
                         d.places + b * d.capacity,
@@ -263,7 +309,8 @@ MCM_BODY void decode_step_image(const Block& block, const Decoding& d, Chunk& ch
                         t};
   const int16_t* differences = differences_of(d, image);
   if (differences) differences += d.z_channels * image.z_area();
-  LatentDecoder<YLatents>(d, image, tables, source, d.y + d.y_at[b], differences).run(block, chunk);
+  const Target target{d.y + d.y_at[b], d.seen + d.y_at[b], differences};
+  LatentDecoder<YLatents>(d, image, tables, source, target).run(block, chunk);
   block.each_warp([&](const Warp& warp) {
     if (warp.number() == 0) warp.once([&] { d.t[b] = t + 1; });
   });

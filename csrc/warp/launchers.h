@@ -77,6 +77,7 @@ struct Decoding {
                           // channel
 
   int16_t* y;                  // at y_at: [height, width, M]
+  int8_t* seen;                // the same, clamped to -127..127: what the context step reads
   int16_t* z;                  // at z_at: [Nz, ceil(height / 4), ceil(width / 4)]
   const int16_t* differences;  // at difference_at: of z, then of y, in the orders of z and y above
 };

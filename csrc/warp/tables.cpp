@@ -7,7 +7,7 @@
 namespace mcm::warp {
 namespace {
 
-constexpr int64_t kMaxCells = 1 << 28;  // what Table::cells_and_shift can tell
+constexpr int64_t kMaxBytes = 1 << 28;  // what Table::cells_and_shift can tell
 
 // The cells of a table of `size` entries.
 void append_cells(const int16_t* cdf, int32_t size, int shift, std::vector<uint16_t>& cells) {
@@ -17,7 +17,7 @@ void append_cells(const int16_t* cdf, int32_t size, int shift, std::vector<uint1
     cells.push_back(static_cast<uint16_t>(entry));
   }
   cells.insert(cells.end(), cdf, cdf + size);
-  cells.insert(cells.end(), 2, kSlots);
+  cells.insert(cells.end(), 3, kSlots);
 }
 
 }  // namespace
@@ -32,8 +32,8 @@ std::vector<uint8_t> pack_tables(const int16_t* cdf, const int32_t* start, const
     const int32_t size = start[t + 1] - start[t];
     int shift = kSymbolBits;
     while (shift > 0 && int32_t{kSlots} >> shift < 2 * size) --shift;
-    const size_t at = cells_at + cells.size();
-    require(at < kMaxCells, "the tables are too large for the warp coder");
+    const size_t at = 2 * (cells_at + cells.size());
+    require(at < kMaxBytes, "the tables are too large for the warp coder");
     tables.push_back({static_cast<uint32_t>(at << 4 | shift), static_cast<int16_t>(minimum[t]),
                       static_cast<uint16_t>(size - 1)});
     append_cells(cdf + start[t], size, shift, cells);

@@ -10,6 +10,8 @@
 
 #ifdef __CUDACC__
 #include <cuda_pipeline_primitives.h>
+
+#include <type_traits>
 #define MCM_BODY __device__ __forceinline__
 #define MCM_UNROLL _Pragma("unroll")
 #else
@@ -70,6 +72,9 @@ class Warp {
   MCM_BODY uint32_t ballot(const PerLane<bool>& holds) const {
     return __ballot_sync(kAll, holds[lane_]);
   }
+  MCM_BODY bool any(const PerLane<bool>& holds) const { return __any_sync(kAll, holds[lane_]); }
+  // What its lanes have written to shared memory is there for all of them.
+  MCM_BODY void sync() const { __syncwarp(); }
   MCM_BODY uint32_t sum(const PerLane<uint32_t>& values) const {
     return __reduce_add_sync(kAll, values[lane_]);
   }
@@ -95,10 +100,14 @@ class Warp {
   int number_, lane_;
 };
 
+class Near;
+class Far;
+
 // kStages: it has shared memory for what `staged` copies.
 template <bool kStages>
 class Block {
  public:
+  using Memory = std::conditional_t<kStages, Near, Far>;  // what `staged` lies in (memory.h)
   MCM_BODY int number() const { return blockIdx.x; }
   MCM_BODY int warps() const { return blockDim.x / kLanes; }
 
@@ -160,6 +169,8 @@ class Warp {
     for (int lane = 0; lane < kLanes; ++lane) mask |= uint32_t{holds[lane]} << lane;
     return mask;
   }
+  bool any(const PerLane<bool>& holds) const { return ballot(holds) != 0; }
+  void sync() const {}
   uint32_t sum(const PerLane<uint32_t>& values) const {
     uint32_t sum = 0;
     for (const uint32_t value : values) sum += value;
@@ -181,8 +192,11 @@ class Warp {
   int number_;
 };
 
+class Near;
+
 class Block {
  public:
+  using Memory = Near;
   Block(int64_t number, int warps) : number_(number), warps_(warps) {}
   int number() const { return static_cast<int>(number_); }
   int warps() const { return warps_; }

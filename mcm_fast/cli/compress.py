@@ -115,7 +115,7 @@ def compress(
     import mcm_fast
 
     from ..images import is_image_name
-    from ..inputs import check_device
+    from ..tensor_inputs import check_device
 
     kind = Kind(STREAM, is_image_name, is_stream_name, keep_extension)
     work = pairs_of(sources, destination, kind, recursive)

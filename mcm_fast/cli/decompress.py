@@ -1,4 +1,4 @@
-"""The command `mcm-fast decompress`. Torch is imported when it runs."""
+"""The command `mcm-fast decompress`. On a CPU it needs no torch."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .pairs import Kind, is_stream_name, make_folders, pairs_of
 from .pool import processes_for
 from .streams import PIPE, check_output, read, write
 
+CPU = "cpu"
 _COLOURS = "icc_profile", "cicp"  # without them the pixels mean something else
 
 
@@ -36,13 +37,13 @@ class Decompression:
     device: str
     rendering: str
     box: tuple[int, int, int, int] | None
+    scale: int
     on_damage: str
     max_pixels: int
     strip: bool
+    threads: int | None
 
     def __call__(self, source: str, target: str) -> None:
-        import mcm_fast
-
         from ..container import as_source, read_chunks
         from ..images import format_of, write_image
         from ..metadata import named
@@ -52,15 +53,28 @@ class Decompression:
         metadata = named(read_chunks(as_source(stream)))
         if self.strip:
             metadata = {name: metadata[name] for name in _COLOURS if name in metadata}
-        options: dict[str, Any] = {"model": self.model, "device": self.device, "box": self.box}
-        options |= {"rendering": self.rendering, "on_damage": self.on_damage}
-        image = mcm_fast.decompress(stream, **options, max_pixels=self.max_pixels)
+        image = self._image(stream)
         if target == PIPE:
             buffer = io.BytesIO()
             write_image(image, buffer, metadata, format)
             write(PIPE, buffer.getbuffer())
         else:
             write_image(image, target, metadata, format, None if source == PIPE else source)
+
+    def _image(self, stream: bytes) -> Any:
+        """Exact pixels where the model's decoder is installed, without torch; else a tensor."""
+        import mcm_fast
+
+        from ..container import read_header
+        from ..installed import has_decoder
+
+        options: dict[str, Any] = {"model": self.model, "box": self.box, "scale": self.scale}
+        options |= {"rendering": self.rendering, "on_damage": self.on_damage}
+        options["max_pixels"] = self.max_pixels
+        model = self.model or read_header(stream, self.max_pixels).model
+        if self.device == CPU and has_decoder(model):
+            return mcm_fast.imread(stream, **options, threads=self.threads)
+        return mcm_fast.decompress(stream, **options, device=self.device)
 
 
 def decompress(
@@ -78,10 +92,13 @@ def decompress(
     box: Annotated[
         str | None, typer.Option(metavar="L,T,R,B", help="The part of the image to decode.")
     ] = None,
+    scale: Annotated[
+        int, typer.Option(help="8 or 16: a preview, so many times smaller a side.")
+    ] = 1,
     accept_damaged: Annotated[
         bool, typer.Option("--accept-damaged", help="Damaged tiles become gray.")
     ] = False,
-    device: Device = "cpu",
+    device: Device = CPU,
     strip: Annotated[bool, typer.Option("--strip", help="Leave Exif and XMP out.")] = False,
     recursive: Recursive = False,
     skip_existing: SkipExisting = False,
@@ -94,20 +111,23 @@ def decompress(
     OUT's extension picks the format, or --format does.
     """
     check_output(destination)
-    import mcm_fast  # noqa: F401
-
     from ..images import is_image_name
     from ..images.formats import writable
-    from ..inputs import check_device
 
-    device = str(check_device(device))
+    if device != CPU:
+        from ..tensor_inputs import check_device
+
+        device = str(check_device(device))
     name = None if format is None else writable(format.removeprefix("."), format)
     suffix = f".{format.removeprefix('.').lower()}" if format else ".png"
     work = pairs_of(sources, destination, Kind(suffix, is_stream_name, is_image_name), recursive)
     make_folders(work)
     damage = "blank" if accept_damaged else "raise"
-    job = Decompression(name, model, device, rendering, _box(box), damage, max_pixels, strip)
-    run(work, Attempt(job, force, skip_existing), processes_for(jobs, len(work.pairs), device))
+    processes = processes_for(jobs, len(work.pairs), device)
+    how = rendering, _box(box), scale, damage, max_pixels, strip, None if processes == 1 else 1
+    job = Decompression(name, model, device, *how)
+    modules = ["mcm_fast.pixel_decoder" if device == CPU else "mcm_fast.codec", "mcm_fast.images"]
+    run(work, Attempt(job, force, skip_existing), processes, modules)
 
 
 def _box(text: str | None) -> tuple[int, int, int, int] | None:

@@ -6,13 +6,13 @@ import enum
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import typer
 
 from .pairs import Pairs
-from .pool import outcomes_of
+from .pool import MODULES, outcomes_of
 from .streams import PIPE, say
 
 # What a user can cause, from a bad file to a missing extension. The rest are bugs: a traceback.
@@ -72,15 +72,20 @@ def outcome_of(source: str, action: Callable[[], object]) -> Outcome:
     return outcome
 
 
-def run(work: Pairs, attempt: Attempt, processes: int = 1) -> None:
+def run(
+    work: Pairs, attempt: Attempt, processes: int = 1, modules: Sequence[str] = MODULES
+) -> None:
     """Do every job, with progress and a summary where there are several.
+
+    `modules`: see `outcomes_of`.
 
     Raises typer.Exit with code 2 if a file failed; not where --skip-existing repeats a run and
     nothing new could be done: what the first run refused is told again, no more.
     """
     counts: Counter[Status] = Counter()
     failures = []
-    for outcome in _with_progress(outcomes_of(work.pairs, attempt, processes), len(work.pairs)):
+    outcomes = outcomes_of(work.pairs, attempt, processes, modules)
+    for outcome in _with_progress(outcomes, len(work.pairs)):
         counts[outcome.status] += 1
         for line in outcome.notes:
             say(line)

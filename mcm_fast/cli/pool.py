@@ -9,9 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
@@ -20,6 +21,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
+MODULES = ("mcm_fast.codec", "mcm_fast.images")
 _FILES_A_PROCESS = 4  # fewer are not worth the start of a process
 _MOST = 8  # each holds a model and a picture
 _GRACE = 3.0  # seconds that an interrupted process has to put its file away
@@ -39,9 +41,12 @@ def processes_for(jobs: int, files: int, device: str) -> int:
 
 
 def outcomes_of(
-    items: list[Item], attempt: Callable[[Item], Outcome], processes: int
+    items: list[Item],
+    attempt: Callable[[Item], Outcome],
+    processes: int,
+    modules: Sequence[str] = MODULES,
 ) -> Iterator[Outcome]:
-    """attempt(item) of each, in the order in which they end.
+    """attempt(item) of each, in the order in which they end. Processes begin with `modules` loaded.
 
     An interrupt ends the processes; what they were writing is not there. Raises RuntimeError for a
     process that was killed.
@@ -50,7 +55,7 @@ def outcomes_of(
         yield from map(attempt, items)
         return
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mcm_fast.codec", "mcm_fast.images"])
+    context.set_forkserver_preload(list(modules))
     before = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(processes, context, _prepare)
     try:
@@ -94,10 +99,11 @@ def _end(pool: ProcessPoolExecutor, before: set[BaseProcess]) -> None:
 def _prepare() -> None:
     """In a new process: one thread, Ctrl-C is the parent's business, SIGTERM interrupts."""
     import PIL.Image
-    import torch
 
     PIL.Image.MAX_IMAGE_PIXELS = None  # --max-pixels decides alone
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"  # if torch comes later
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_follow_parent, daemon=True).start()

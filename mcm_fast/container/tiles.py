@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from ..exact.engine import Coded
 from ..limits import PIXELS_PER_BYTE
@@ -57,8 +56,8 @@ def read_entry(reader: HeaderReader) -> Entry:
 
 def write_payload(coded: Coded, pixels: int) -> bytes:
     records = np.empty(len(coded.exception_indexes), _EXCEPTION)
-    records["index"] = coded.exception_indexes.numpy()
-    records["difference"] = coded.exception_differences.numpy()
+    records["index"] = coded.exception_indexes
+    records["difference"] = coded.exception_differences
     body = records.tobytes() + b"".join(coded.segments)
     return body.ljust(entry_of(coded).payload(pixels), b"\0")
 
@@ -66,8 +65,8 @@ def write_payload(coded: Coded, pixels: int) -> bytes:
 def read_payload(entry: Entry, payload: bytes) -> Coded:
     """Of a payload as long as the entry says. Raises BitstreamError."""
     records = np.frombuffer(payload[: 6 * entry.exceptions], _EXCEPTION)
-    indexes = torch.from_numpy(records["index"].astype(np.int64))
-    differences = torch.from_numpy(records["difference"].astype(np.int16))
+    indexes = records["index"].astype(np.int64)
+    differences = records["difference"].astype(np.int16)
     require(exceptions_are_valid(indexes, differences), "exceptions out of order or zero")
     segments, position = [], 6 * entry.exceptions
     for words in entry.words:
@@ -78,7 +77,7 @@ def read_payload(entry: Entry, payload: bytes) -> Coded:
     return Coded(entry.lanes, entry.groups, indexes, differences, segments)
 
 
-def exceptions_are_valid(indexes: torch.Tensor, differences: torch.Tensor) -> bool:
+def exceptions_are_valid(indexes: np.ndarray, differences: np.ndarray) -> bool:
     return bool((indexes[1:] > indexes[:-1]).all() and differences.all())
 
 

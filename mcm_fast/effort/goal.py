@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..inputs import kind_of
+from ..tensor_inputs import kind_of
 
 OBJECTIVES = ("psnr", "ms-ssim")
 LAMBDA = 0.75  # of training's

@@ -141,7 +141,8 @@ class _Search:
     def _parts(self, goal: Goal, latents: Latents) -> tuple[float, float]:
         """Both terms of J, by true bytes and true pixels."""
         bits = 8 * len(self.codec.encode(latents))
-        decoded = self.codec.synthesis(latents, self.rendering)
+        # Floats: what the gradient is of, and the same search wherever a decoder's file is or not.
+        decoded = self.codec.synthesis(latents, self.rendering, exact=False)
         decoded = decoded.transpose(1, 2) if latents.transposed else decoded
         loss = goal.cost(0.0, decoded[None].float() / 255).item()
         return bits / goal.pixels, loss

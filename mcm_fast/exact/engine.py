@@ -1,14 +1,18 @@
-"""What the engines exchange with the codec and the container."""
+"""What the engines exchange with the codec and the container. Imports no torch: the planes of
+`exact.arrays` are arrays of the same types and shapes."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
+import numpy as np
 
 from ..errors import BitstreamError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,17 +30,17 @@ class Coded:
 
     lanes: int  # of a group
     groups: int
-    exception_indexes: Tensor  # int64 [E], increasing
-    exception_differences: Tensor  # int16 [E]
+    exception_indexes: np.ndarray  # int64 [E], increasing
+    exception_differences: np.ndarray  # int16 [E]
     segments: list[bytes]  # for each group: its states, then its words
 
 
 EXCEPTION_BITS = 48  # that each exception takes in a stream
 
-LatentsItem = tuple[Tensor, Tensor, int]  # y, z, quality
+LatentsItem = tuple["Tensor", "Tensor", int]  # y, z, quality
 CodedItem = tuple[Coded, int, int, int]  # and y's height and width, quality
 Encoded = tuple[Coded, Parameters]
-Decoded = tuple[Tensor, Tensor, Parameters]  # y, z
+Decoded = tuple["Tensor", "Tensor", Parameters]  # y, z
 
 
 class Engine(Protocol):

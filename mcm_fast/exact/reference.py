@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -151,8 +152,8 @@ class _LatentWriter:
 
     def finish(self) -> Coded:
         lanes, groups, segments = self.coder.finish()
-        exceptions = torch.tensor(sorted(self.exceptions), dtype=torch.int64).view(-1, 2)
-        return Coded(lanes, groups, exceptions[:, 0], exceptions[:, 1].to(torch.int16), segments)
+        exceptions = np.array(sorted(self.exceptions), np.int64).reshape(-1, 2)
+        return Coded(lanes, groups, exceptions[:, 0], exceptions[:, 1].astype(np.int16), segments)
 
 
 class _LatentReader:

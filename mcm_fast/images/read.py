@@ -7,10 +7,9 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from ..inputs import check_pixels
@@ -23,6 +22,9 @@ from .metadata import metadata_of
 from .notes import reason
 from .orientation import exif_of, orientation_of, upright
 from .pages import choose_page
+
+if TYPE_CHECKING:
+    import torch
 
 Source = str | os.PathLike[str] | IO[bytes]
 Channels = Literal["rgb", "own"]
@@ -56,12 +58,15 @@ def read_image(
     `DamagedImage`, and other ValueErrors for what is not one still picture, is transparent without
     a background, or is larger than `max_pixels`.
     """
+    import torch  # here, so that a program without it can write pictures
+
     colour = None if background is None else ImageColor.getrgb(background)[:3]
     data = _bytes_of(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
-            return _read(data, colour, max_pixels, accept_damaged, strip, channels)
+            pixels, found = _read(data, colour, max_pixels, accept_damaged, strip, channels)
+            return torch.from_numpy(pixels), found
     except (ValueError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise anything over damaged files
@@ -83,7 +88,7 @@ def _read(
     accept_damaged: bool,
     strip: bool,
     channels: Channels,
-) -> tuple[torch.Tensor, dict[str, bytes]]:
+) -> tuple[np.ndarray, dict[str, bytes]]:
     first = _open(data, 0)
     check_pixels(*first.size, max_pixels)
     open_again = functools.partial(_open, data, choose_page(first, data))
@@ -99,15 +104,15 @@ def _read(
     image = upright(image, orientation)
     if channels == "rgb" or colour is not None:
         image = _flatten(image, colour)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    pixels = np.array(image).transpose(2, 0, 1)
     if channels == "own" and not colours and _is_gray(pixels):
         pixels = _gray(pixels)
-    return pixels.contiguous(), colours | metadata
+    return np.ascontiguousarray(pixels), colours | metadata
 
 
 def of_pillow(
     image: Image.Image, max_pixels: int = MAX_PIXELS
-) -> tuple[torch.Tensor, dict[str, bytes]]:
+) -> tuple[np.ndarray, dict[str, bytes]]:
     """The uint8 image (C, height, width) of one of Pillow's, and `icc_profile` where it has one.
 
     C is 1, 2, 3 or 4 for the modes L, LA, RGB and RGBA; others are converted, 16 bits to 8 and
@@ -120,20 +125,20 @@ def of_pillow(
     converted, colours = to_rgb(eight, None)
     if mode in ("LA", "RGBA") and converted.mode == "RGB":
         converted.putalpha(255)
-    pixels = torch.from_numpy(np.array(converted)).permute(2, 0, 1)
+    pixels = np.array(converted).transpose(2, 0, 1)
     if not colours and (mode in ("1", "L", "LA", "La") or mode.startswith("I")):
         pixels = _gray(pixels)
-    return pixels.contiguous(), colours
+    return np.ascontiguousarray(pixels), colours
 
 
-def _gray(pixels: torch.Tensor) -> torch.Tensor:
+def _gray(pixels: np.ndarray) -> np.ndarray:
     """RGB or RGBA whose colours are gray -> gray, with alpha if there is one."""
     return pixels[[0, *range(3, len(pixels))]]
 
 
-def _is_gray(pixels: torch.Tensor) -> bool:
+def _is_gray(pixels: np.ndarray) -> bool:
     red, green, blue = pixels[:3]
-    return torch.equal(red, green) and torch.equal(green, blue)
+    return np.array_equal(red, green) and np.array_equal(green, blue)
 
 
 def _open(data: bytes, page: int) -> Image.Image:

@@ -1,19 +1,22 @@
-"""uint8 RGB tensors -> image files; what a format cannot hold is told."""
+"""uint8 tensors and arrays -> image files; what a format cannot hold is told. Imports no torch."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from PIL import Image, PngImagePlugin
 
 from ..files import write_file
 from .formats import WRITTEN, Format, check_colours, format_of, writable
 from .metadata import EXIF_PREFIX, density_of
 from .notes import note, reason
+
+if TYPE_CHECKING:
+    import torch
 
 # What one APP1 segment of a JPEG holds beside its length and name; Pillow writes no second.
 _JPEG_LIMITS = {"exif": 65533 - len(EXIF_PREFIX), "xmp": 65533 - 29}
@@ -23,16 +26,17 @@ _HOLD_GRAY = {"PNG", "TIFF", "JPEG", "JPEG2000", "PPM", "TGA", "SGI"}
 
 
 def write_image(
-    image: torch.Tensor,
+    image: torch.Tensor | np.ndarray,
     target: str | os.PathLike[str] | IO[bytes],
     metadata: Mapping[str, bytes] | None = None,
     format: str | None = None,
     like: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write a uint8 image (channels, height, width) and its metadata to a file.
+    """Write a uint8 image and its metadata to a file.
 
     Args:
-        image: of 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 channels (RGB and alpha).
+        image: a tensor (C, H, W) or an array (H, W, C); C is 1 (gray), 2 (gray and alpha), 3 (RGB)
+            or 4 (RGB and alpha).
         metadata: as `read_image` returns it. What the format cannot hold is left out with a
             UserWarning, and so is told what it loses of the pixels.
         format: Pillow's name, or an extension; by default that of the file name.
@@ -41,13 +45,11 @@ def write_image(
     A file appears whole or not at all. Raises ValueError for a format that cannot be written or
     cannot hold the image, OSError from the disk.
     """
-    if image.dtype != torch.uint8 or image.dim() != 3 or not 1 <= image.shape[0] <= 4:
-        kind = f"{image.dtype} {tuple(image.shape)}"
-        raise ValueError(f"an image is uint8 (C,H,W) of 1 to 4 channels, not {kind}")
+    channels = _channels_of(image)
     format = format_of(target) if format is None else writable(format)
-    is_gray = len(image) < 3 or bool((image[1:3] == image[0]).all())
+    is_gray = channels.shape[2] < 3 or bool((channels[..., 1:3] == channels[..., :1]).all())
     check_colours(target, is_gray)
-    pixels = _pixels(image, format)
+    pixels = _pixels(channels, format)
     if is_gray and str(target).lower().endswith(".pgm"):
         pixels = pixels.convert("L")
     data = _encoded(pixels, format, dict(metadata or {}))
@@ -57,13 +59,27 @@ def write_image(
         write_file(target, data, like)
 
 
-def _pixels(image: torch.Tensor, format: str) -> Image.Image:
+def _channels_of(image: torch.Tensor | np.ndarray) -> np.ndarray:
+    """(H, W, C) of either. Raises ValueError."""
+    if isinstance(image, np.ndarray):
+        channels, kind = image, "(H,W,C)"
+    else:
+        kind = "(C,H,W)"
+        channels = image.cpu().numpy()
+        channels = channels.transpose(1, 2, 0) if channels.ndim == 3 else channels
+    if channels.dtype != np.uint8 or channels.ndim != 3 or not 1 <= channels.shape[2] <= 4:
+        found = f"{image.dtype} {tuple(image.shape)}"
+        raise ValueError(f"an image is uint8 {kind} of 1 to 4 channels, not {found}")
+    return channels
+
+
+def _pixels(channels: np.ndarray, format: str) -> Image.Image:
     """As Pillow takes them, in a mode that the format's encoder has."""
-    if len(image) in (2, 4) and not WRITTEN[format].alpha:
+    count = channels.shape[2]
+    if count in (2, 4) and not WRITTEN[format].alpha:
         raise ValueError(f"{format} holds no transparency: PNG, WebP and TIFF do")
-    mode = _MODES[len(image) - 1]
-    channels = image.permute(1, 2, 0).contiguous().cpu().numpy()
-    pixels = Image.frombytes(mode, (image.shape[2], image.shape[1]), channels.tobytes())
+    mode = _MODES[count - 1]
+    pixels = Image.frombytes(mode, channels.shape[1::-1], channels.tobytes())
     if mode == "LA" and format != "PNG":
         return pixels.convert("RGBA")
     return pixels.convert("RGB") if mode == "L" and format not in _HOLD_GRAY else pixels

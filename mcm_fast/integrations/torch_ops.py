@@ -20,7 +20,7 @@ from torch import Tensor
 from ..api import compress as compress_image
 from ..api import decompress as decompress_stream
 from ..installed import DEFAULT
-from ..loaded import FAITHFUL
+from ..presets import FAITHFUL
 
 
 @torch.library.custom_op(

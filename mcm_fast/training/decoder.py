@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import model_file
-from ..codec import FAITHFUL
 from ..exact.pixels.quantize import export_pixels
 from ..exact.pixels.rendering import Rendering
 from ..files import write_with
+from ..presets import FAITHFUL
 
 IMAGES = 48  # training images that the scales are chosen by
 
@@ -26,7 +26,7 @@ def export_decoder(
     from . import data
     from .config import Options
 
-    network, integers, others = model_file.load(model)
+    network, integers, others, preview = model_file.load(model)
     tiles = data.load(Options(data=sources, steps=1, batch=1)).train[:images]
     height, width = (side // 64 * 64 for side in tiles.shape[2:])
     tiles = list(tiles[:, :, :height, :width])
@@ -34,7 +34,7 @@ def export_decoder(
 
     def write(part: Path) -> None:
         renderings = {FAITHFUL: network.synthesis, **others}
-        found.update(export_pixels(network, integers, renderings, tiles, part))
+        found.update(export_pixels(network, integers, renderings, tiles, part, preview))
 
     write_with(path, write)
     return found

@@ -9,10 +9,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .. import model_file
-from ..codec import FAITHFUL
 from ..files import write_with
 from ..network.fast import FastSynthesis
 from ..network.model import Network
+from ..network.preview import Preview
+from ..presets import FAITHFUL
 from .checkpoint import is_model, load_weights, read_metadata
 
 
@@ -89,4 +90,18 @@ def put_synthesis(
             tensor = tensors[own + name].float().lerp(tensor, blend)
         blended[prefix + name] = tensor
     tensors |= {name: tensor.half().contiguous() for name, tensor in blended.items()}
+    write_with(path, lambda part: save_file(tensors, part, metadata))
+
+
+def put_preview(base: Path, head: Preview, path: Path) -> None:
+    """Write the model `base` with this head, in fp16; everything else is copied as it is.
+
+    Raises ValueError if `base` is no model file.
+    """
+    metadata = read_metadata(base)
+    if not is_model(metadata):
+        raise ValueError(f"{base} is no model file: export it first")
+    tensors = load_file(base)
+    for name, tensor in head.state_dict().items():
+        tensors[model_file.PREVIEW + name] = tensor.detach().half().cpu().contiguous()
     write_with(path, lambda part: save_file(tensors, part, metadata))

@@ -12,6 +12,7 @@ from ..latents import Painted, grid
 from ..network.blocks import pad_edges
 from ..network.config import Config
 from ..network.model import Network
+from ..network.preview import REACH, Preview
 from ..network.transforms import Down, Synthesis, Through, Up, at_once
 from .tiles import (
     Span,
@@ -83,9 +84,31 @@ def synthesis(
     return image
 
 
-def _place(pixels: Tensor, canvas: Tensor, rows: Span, columns: Span, box: Tile) -> None:
+@torch.no_grad()
+def preview(
+    network: Network, head: Preview, scale: int, painted: Painted, level: Tensor, tile_pixels: int
+) -> Tensor:
+    """y -> a box of the image at 1/scale, uint8 (3, H, W), on `level`'s device. The box counts in
+    pixels of the whole size; nothing is asked of the entropy model."""
+    box, block = painted.box.divided(scale), BLOCK // scale
+    left, top, right, bottom = box.turned(painted.transposed)
+    image = torch.empty(3, bottom - top, right - left, dtype=torch.uint8, device=level.device)
+    canvas = image.transpose(1, 2) if painted.transposed else image
+    area, wanted = tile_pixels // BLOCK**2, painted.box.latents()
+    for rows, columns in cover(*painted.y.shape[1:], area, REACH, wanted):
+        y = painted.y[None, :, rows.seen(), columns.seen()]
+        y = y.to(level.device, torch.float32, memory_format=LAYOUT)
+        pixels = head(network.inverse_gain(y, level), scale)[0]
+        kept = pixels[:, rows.inner(block), columns.inner(block)]
+        _place(kept, canvas, rows, columns, box, block)
+    return image
+
+
+def _place(
+    pixels: Tensor, canvas: Tensor, rows: Span, columns: Span, box: Tile, block: int = BLOCK
+) -> None:
     """What a tile answers for of the box, rounded to levels: whole blocks reach beyond it."""
-    top, left = rows.first * BLOCK - box.top, columns.first * BLOCK - box.left
+    top, left = rows.first * block - box.top, columns.first * block - box.left
     pixels = pixels[:, max(0, -top) :, max(0, -left) :]
     target = canvas[:, max(0, top) :, max(0, left) :]
     height, width = (min(a, b) for a, b in zip(pixels.shape[1:], target.shape[1:], strict=True))

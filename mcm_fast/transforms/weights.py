@@ -3,7 +3,8 @@
 Everywhere they lie channels_last, so that 1x1 convolutions and GDN are plain matrix products. On a
 GPU they are fp16, and GDN is one Triton kernel where Triton is installed (an engine for the GPU
 needs it anyway). What surrounds the transforms stays fp32: gain units, hyper-analysis, the
-conditional mean (their products are of tf32 where torch is set so); and so do GDN's norms.
+conditional mean, previews (their products are of tf32 where torch is set so); and so do GDN's
+norms.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..network.gdn import GDN
+from ..network.preview import Preview
 from ..network.transforms import Analysis, Synthesis
 
 T = TypeVar("T", bound=nn.Module)
@@ -28,9 +30,9 @@ def prepare(module: T) -> T:
     on_gpu = next(module.parameters()).is_cuda
     module = copy.deepcopy(module) if on_gpu else module
     for part in module.modules():
-        if isinstance(part, Analysis | Synthesis):
+        if isinstance(part, Analysis | Synthesis | Preview):
             part.to(memory_format=LAYOUT)
-            if on_gpu:
+            if on_gpu and not isinstance(part, Preview):
                 halve(part, fused=importlib.util.find_spec("triton") is not None)
     return module
 

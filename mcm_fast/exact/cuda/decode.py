@@ -88,6 +88,7 @@ class Wavefront:
         self.z_channels, self.room = model.z_channels, (positions, size)
         capacity = self.layers.step_capacity(tiles)
         self.arrays = self.layers.fields(positions)
+        self.y = empty(positions, model.y_channels, dtype=torch.int16)
         self.picks = self.layers.picks(images * capacity)
         self.affine = self.layers.affine(images)
         latents = positions * (model.y_channels + model.z_channels)
@@ -107,7 +108,8 @@ class Wavefront:
             "states": empty(images, MAX_LANES * MAX_GROUPS),
             "cursor": empty(images, MAX_GROUPS),
             **dict(zip(("tables", "bases", "places"), self.picks, strict=True)),
-            "y": self.arrays[0],
+            "y": self.y,
+            "seen": self.arrays[0],
             "z": 0,
             "differences": self.differences,
         }
@@ -153,7 +155,7 @@ class Wavefront:
 
     def _results(self, batch: Batch, z: Tensor) -> list[Decoded | BitstreamError]:
         """Copies of what was decoded, or what is wrong with it. Waits."""
-        fields = [t[: batch.positions].clone() for t in self.arrays]
+        fields = [t[: batch.positions].clone() for t in (self.y, *self.arrays[1:])]
         y, hyper, mu, indexes = map(batch.planar, fields)
         errors = self.coder["error"].tolist()
         parameters = map(Parameters, mu, indexes, hyper)
@@ -187,7 +189,7 @@ def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
     words = b"".join(segment for image in coded for segment in image.segments)
     at = starts(batch.latents * (exceptions > 0))[:-1]
     indexes = [_places(batch, b, image.exception_indexes) + at[b] for b, image in enumerate(coded)]
-    differences = [image.exception_differences.numpy() for image in coded]
+    differences = [image.exception_differences for image in coded]
     return {
         **batch.arrays,
         "lanes": lanes,
@@ -202,12 +204,12 @@ def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
     }
 
 
-def _places(batch: Batch, b: int, indexes: Tensor) -> np.ndarray:
+def _places(batch: Batch, b: int, indexes: np.ndarray) -> np.ndarray:
     """Where the differences of exceptions lie: y is planar in a stream, but not here."""
     height, width, _ = batch.sizes[b]
     area, z_area = height * width, int(batch.z_area[b])
     z_latents = batch.z_channels * z_area
-    rest = indexes.numpy() - z_latents
+    rest = indexes - z_latents
     y = rest % area * batch.channels + rest // area
     return np.where(rest < 0, rest, y) + z_latents
 
@@ -223,9 +225,8 @@ def _check(model: IntegerModel, coded: Coded, height: int, width: int, quality: 
     if any(len(segment) % 2 for segment in coded.segments):
         raise BitstreamError("a segment ends within a word")
     size = model.y_channels * height * width + model.z_channels * -(-height // 4) * -(-width // 4)
-    indexes = coded.exception_indexes
-    edges = torch.cat((indexes.new_tensor([-1]), indexes, indexes.new_tensor([size])))
-    if (edges.diff() <= 0).any() or not coded.exception_differences.all():
+    edges = np.concatenate(([-1], coded.exception_indexes, [size]))
+    if (np.diff(edges) <= 0).any() or not coded.exception_differences.all():
         raise BitstreamError("the exceptions are not in order")
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..engine import EXCEPTION_BITS, Coded, Encoded, LatentsItem, Parameters
-from ..model import IntegerModel
+from ..model import LIMIT, IntegerModel
 from ..rans import MAX_GROUPS, MAX_LANES, RAW_BITS, SYMBOL_BITS
 from .batch import Batch, starts
 from .device import bring, launch, launchers, send
@@ -101,7 +102,8 @@ class Encoder:
         affine = layers.affine(len(items))
         layers.affine_at(on["quality"], affine)
         layers.hyper_synthesis(z, batch, on, affine, hyper)
-        layers.context_all((y, hyper, mu, indexes), picks, batch, on, affine)
+        seen = y.clamp(-LIMIT, LIMIT).to(torch.int8)
+        layers.context_all((seen, hyper, mu, indexes), picks, batch, on, affine)
         images = zip(*(batch.planar(t) for t in (mu, indexes, hyper)), strict=True)
         return (y, z, *picks), [Parameters(*parts) for parts in images]
 
@@ -133,7 +135,7 @@ def _cut(payload: bytes, sizes: Tensor) -> list[list[bytes]]:
     ]
 
 
-def _sorted(indexes: Tensor, differences: Tensor) -> tuple[Tensor, Tensor]:
+def _sorted(indexes: Tensor, differences: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Exceptions in the order of their indexes."""
     order = indexes.argsort()
-    return indexes[order], differences[order]
+    return indexes[order].numpy(), differences[order].numpy()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BitstreamError
-from ...inputs import check_device
+from ...tensor_inputs import check_device
 from ..engine import CodedItem, Decoded, Encoded, LatentsItem, Parameters
 from ..extension import extension
 from ..model import IntegerModel

@@ -33,9 +33,10 @@ class Layers:
         return self.packed.context
 
     def fields(self, positions: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Memory for y, hyper, mu and indexes, as kernels take them: [positions, channels]."""
+        """Memory for y (clamped), hyper, mu and indexes, as kernels take them: [positions,
+        channels]."""
         y, hyper = self.sizes.y_channels, self.sizes.hyper_channels
-        kinds = (y, torch.int16), (hyper, torch.int8), (y, torch.int16), (y, torch.uint8)
+        kinds = (y, torch.int8), (hyper, torch.int8), (y, torch.int16), (y, torch.uint8)
         return tuple(self.empty(positions, n, dtype=dtype) for n, dtype in kinds)
 
     def picks(self, count: int) -> Picks:

@@ -12,7 +12,7 @@ from ...limits import QUALITY_STEPS
 from ...network import distribution
 from ...network.model import Network
 from ..engine import Engine, Parameters
-from .trace import FloatLayer, tensors_of
+from .trace import FloatLayer, sees_y_alone, tensors_of
 
 QUALITIES = (0, 2500, 5000, 7500, 9000, 10000)  # hundredths
 
@@ -54,11 +54,18 @@ def latents_in(network: Network, sample: Sample) -> Tensor:
 
 
 @torch.inference_mode()
+def y_in(network: Network, sample: Sample) -> Tensor:
+    """Tensor 0 of a preview's list before it is quantised: fp32 [1, M, h, w]."""
+    return network.inverse_gain(sample.y[None].float(), _level(network, sample.quality))
+
+
+@torch.inference_mode()
 def ranges(network: Network, layers: list[FloatLayer], samples: list[Sample]) -> list[Range]:
     """Of each tensor of the list, over all samples."""
     found: list[Range] = []
+    inputs = y_in if sees_y_alone(network, layers) else latents_in
     for sample in samples:
-        latents = latents_in(network, sample)
+        latents = inputs(network, sample)
         tensors = [latents, *tensors_of(layers, latents)]
         now = [Range(t.amin((0, 2, 3)).double(), t.amax((0, 2, 3)).double()) for t in tensors]
         found = [_both(*pair) for pair in zip(found, now, strict=True)] if found else now

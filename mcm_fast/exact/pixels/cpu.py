@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
+from ...inputs import check_threads
+from ...threads import current
 from ..extension import extension
 from .rendering import Rendering
 
@@ -16,7 +16,7 @@ class CpuRenderer:
     """A rendering ready for use; any number of threads may share it.
 
     Args:
-        threads: how many to use; by default one for each core the process may run on.
+        threads: how many to use; by default those of the call (see `threads`).
 
     Raises:
         ImportError: the extension has not been built.
@@ -24,11 +24,13 @@ class CpuRenderer:
     """
 
     def __init__(self, rendering: Rendering, threads: int | None = None):
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self._threads = check_threads(threads)
         self.rendering = rendering
         self._packed = extension().pixels.Rendering(rendering.tensors)
+
+    @property
+    def threads(self) -> int:
+        return self._threads or current()
 
     def render(
         self,

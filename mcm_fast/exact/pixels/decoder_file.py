@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from ..identity import MODEL, identity
 from .rendering import Rendering
 
 PREFIX = "pixels."
@@ -25,28 +26,63 @@ class Decoder(NamedTuple):
 
 def save_decoder(path: str | os.PathLike, integers: dict, renderings: dict[str, Rendering]) -> None:
     """`integers`: the entropy model's, as arrays or as tensors of torch."""
-    tensors = {name: np.asarray(tensor) for name, tensor in integers.items()}
+    arrays = {name: np.asarray(tensor) for name, tensor in integers.items()}
+    stated = {"id": identity(MODEL, arrays).hex()}
     for name, rendering in renderings.items():
-        tensors |= {f"{PREFIX}{name}.{key}": t for key, t in rendering.tensors.items()}
-    save_file(tensors, path, {f"{PREFIX}{name}": r.id.hex() for name, r in renderings.items()})
+        arrays |= {f"{PREFIX}{name}.{key}": t for key, t in rendering.tensors.items()}
+        stated[f"{PREFIX}{name}"] = rendering.id.hex()
+    save_file(arrays, path, stated)
 
 
 def load_decoder(path: str | os.PathLike, wanted: Collection[str] | None = None) -> Decoder:
     """Reads and checks the renderings; the entropy model's integers are its engine's to check.
 
     `wanted`: only these renderings, where they are there; all by default.
-    Raises ValueError for a file that is not one, or whose numbers break a bound.
+    Raises ValueError for a file that is not one, or whose numbers break a bound, and
+    FileNotFoundError.
     """
-    integers: dict[str, np.ndarray] = {}
-    found: dict[str, dict[str, np.ndarray]] = {}
-    try:
-        with safe_open(path, "np") as file:
-            for key in file.keys():
-                name, _, part = key.removeprefix(PREFIX).partition(".")
-                if not key.startswith(PREFIX):
-                    integers[key] = file.get_tensor(key)
-                elif wanted is None or name in wanted:
-                    found.setdefault(name, {})[part] = file.get_tensor(key)
-        return Decoder(integers, {name: Rendering(found[name]) for name in sorted(found)})
-    except Exception as error:  # safetensors raises its own class, and OSError
-        raise ValueError(f"{path} is not a decoder's file: {error}") from error
+    file = DecoderFile(path)
+    names = [name for name in file.renderings if wanted is None or name in wanted]
+    return Decoder(file.integers(), {name: file.rendering(name) for name in names})
+
+
+class DecoderFile:
+    """An open file, of which only what is asked for is read.
+
+    Attributes:
+        renderings: the renderings by name, with the id in hex that the file states.
+
+    Raises ValueError for a file that is not a decoder's, FileNotFoundError.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = os.fspath(path)
+        try:
+            self._file = safe_open(path, "np")
+            self._keys = list(self._file.keys())
+            stated = self._file.metadata() or {}
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # safetensors raises its own class, and OSError
+            raise ValueError(f"{path} is not a decoder's file: {error}") from error
+        names = {key.split(".")[1] for key in self._keys if key.startswith(PREFIX)}
+        self.renderings = {name: stated.get(PREFIX + name, "") for name in sorted(names)}
+
+    def integers(self) -> dict[str, np.ndarray]:
+        """The entropy model's, for its engine to check."""
+        return self._tensors([key for key in self._keys if not key.startswith(PREFIX)], "")
+
+    def rendering(self, name: str) -> Rendering:
+        """Raises ValueError if its numbers break a bound."""
+        prefix = f"{PREFIX}{name}."
+        tensors = self._tensors([k for k in self._keys if k.startswith(prefix)], prefix)
+        try:
+            return Rendering(tensors)
+        except ValueError as error:
+            raise ValueError(f"{self.path} is not a decoder's file: {error}") from error
+
+    def _tensors(self, keys: list[str], prefix: str) -> dict[str, np.ndarray]:
+        try:
+            return {key.removeprefix(prefix): self._file.get_tensor(key) for key in keys}
+        except Exception as error:
+            raise ValueError(f"{self.path} is not a decoder's file: {error}") from error

@@ -49,6 +49,7 @@ LAST = 255
 MAX_SCALE = 4  # log2 of positions a latent along a side
 FACTORS = (1, 2, 4, 8, 16)
 MAX_LAYERS = 256
+PREVIEW = "preview{}"  # the name of the rendering that draws previews at 1/8 or 1/16
 
 
 class Operation(enum.IntEnum):

@@ -16,16 +16,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...limits import SCALES
 from ...network.model import Network
+from ...network.preview import Preview
 from ...network.transforms import Synthesis
 from ..engines import make_engine
 from ..model import IntegerModel
 from .calibrate import Range, Sample, ranges, samples_of
 from .decoder_file import save_decoder
-from .layers import HYPER_LIMIT, LAST, MOST, SHIFT, SIGMOID_STEPS, Activation, Layer, Operation
+from .layers import (
+    HYPER_LIMIT,
+    LAST,
+    MOST,
+    PREVIEW,
+    SHIFT,
+    SIGMOID_STEPS,
+    Activation,
+    Layer,
+    Operation,
+)
 from .rendering import Rendering
-from .tables import exp2_table, gain_table, means_table, sigmoid_table
-from .trace import FloatLayer, trace_synthesis
+from .tables import exp2_table, gain_table, means_table, no_means, sigmoid_table
+from .trace import FloatLayer, sees_y_alone, trace_preview, trace_synthesis
 
 MARGIN = 5.0  # of a channel's limit above the largest value in the samples
 CREST = 34  # a tensor's limit over its typical value; what balances its rounding and its weights'
@@ -40,8 +52,10 @@ def export_pixels(
     renderings: dict[str, Synthesis],
     images: Iterable[Tensor],
     path: str | os.PathLike,
+    preview: Preview | None = None,
 ) -> dict[str, Rendering]:
     """Write the decoder's file of a model: its integers and those of each rendering, no floats.
+    Previews are renderings called `preview8` and `preview16`.
 
     Args:
         renderings: by name; "faithful" is `network.synthesis`.
@@ -50,7 +64,13 @@ def export_pixels(
     Returns the renderings. Raises ValueError when a bound does not hold.
     """
     samples = samples_of(network, make_engine(integers, None, torch.device("cpu")), images)
-    found = {name: quantize(network, net, samples) for name, net in renderings.items()}
+    lists = {name: trace_synthesis(net) for name, net in renderings.items()}
+    if preview is not None:
+        lists |= {PREVIEW.format(n): trace_preview(preview, n) for n in SCALES}
+    found = {
+        name: quantize_list(network, layers, ranges(network, layers, samples))
+        for name, layers in lists.items()
+    }
     save_decoder(path, integers.tensors, found)
     return found
 
@@ -71,7 +91,7 @@ def quantize_list(network: Network, layers: list[FloatLayer], found: list[Range]
         "input": np.array([limits[0], shift], np.int32),
         "gain": gain_table(network.inverse_gain, scales[0][:latent].numpy()),
         "exp2": exp2_table(),
-        "means": means_table(),
+        "means": no_means() if sees_y_alone(network, layers) else means_table(),
         "sigmoid": sigmoid_table(),
     }
     rows = []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
+from ...lazy import cached
 from ..identity import RENDERING, identity
 from .check import check
 from .layers import HYPER_LIMIT, Layer
@@ -58,6 +57,12 @@ class Rendering:
         return self.channels[0] - self.y_channels
 
     @property
+    def sees_y_alone(self) -> bool:
+        """Whether its pixels depend on y and the quality only: hyper is empty, mu and indexes may
+        be anything within their ranges."""
+        return self.hyper_channels == 0 and not self.tensors["means"].any()
+
+    @property
     def block(self) -> int:
         """Pixels a latent, along a side."""
         return 1 << self.scales[-1]
@@ -67,7 +72,7 @@ class Rendering:
         """Latents that a cut of the grid must be a multiple of: kernels of 2 pair neighbours."""
         return 1 << max(0, -min(self.scales))
 
-    @functools.cached_property
+    @cached
     def reach(self) -> int:
         """How far the pixels of aligned latents see beyond these latents; a multiple of
         `alignment`."""
@@ -92,7 +97,7 @@ class Rendering:
         low, high = seen[0]
         return -(-max(-low, high - self.alignment + 1, 0) // self.alignment) * self.alignment
 
-    @functools.cached_property
+    @cached
     def id(self) -> bytes:
         """The first 8 bytes of the SHA-256 of list and integers."""
         return identity(RENDERING, self.tensors)

@@ -35,6 +35,11 @@ def means_table() -> np.ndarray:
     return (shift * 2**MEAN_BITS).round().to(torch.int16).numpy()
 
 
+def no_means() -> np.ndarray:
+    """int16 [indexes, 1]: the conditional mean adds nothing."""
+    return np.zeros((distribution.INDEXES, 1), np.int16)
+
+
 def gain_table(unit: GainUnit, scale: np.ndarray) -> np.ndarray:
     """int32 [levels, M]: log2 of each gain in units of a channel's `scale` [M], in 16.16."""
     log2 = unit.log_gain.detach().cpu().double().numpy() / math.log(2) - np.log2(scale)

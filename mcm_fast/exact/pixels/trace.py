@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from ...network.attention import Attention
 from ...network.blocks import ResidualBlock, pad_edges
 from ...network.gdn import GDN
+from ...network.model import Network
+from ...network.preview import Preview
 from ...network.transforms import Synthesis
 from .layers import Activation, Operation
 
@@ -92,6 +94,25 @@ def trace_synthesis(synthesis: Synthesis) -> list[FloatLayer]:
     last = out.layers[-1]
     last.weight, last.bias = last.weight * 255, (last.bias + 0.5) * 255
     return out.layers
+
+
+def trace_preview(preview: Preview, scale: int) -> list[FloatLayer]:
+    """The layers of a preview at 1/scale; they read y alone. For 16 the last computes the means of
+    2 x 2 pixels at once."""
+    out = _List()
+    x = out.conv(0, preview.first)
+    inner = out.conv(x, preview.spread, activation=Activation.LEAKY)
+    x = out.inverse_gdn(out.conv(inner, preview.gather, add=x), preview.gdn)
+    weight, bias = preview.last.weight, preview.last.bias
+    if scale == 16:
+        weight, bias = (t.unflatten(0, (3, 4)).double().mean(1) for t in (weight, bias))
+    out.put(x, weight * 255, (bias + 0.5) * 255, factor=16 // scale)
+    return out.layers
+
+
+def sees_y_alone(network: Network, layers: list[FloatLayer]) -> bool:
+    """Whether tensor 0 is y itself, without its conditional mean and without hyper features."""
+    return layers[0].weight.shape[1] == network.config.latent
 
 
 def tensors_of(layers: list[FloatLayer], latents: Tensor) -> Iterator[Tensor]:
