@@ -2,10 +2,9 @@
 and `exact/reference.py:context_parameters`. A layer's arithmetic is in `layer.py`;
 `exact/cuda/packing.py` says how weights lie in memory.
 
-A program computes everything for some positions of one slice of one image; the features of a part
-go from registers into the sums of the hidden layer at once. `context_step` (the decoder) takes the
-positions of the image's step, `context_all` (the encoder) those of the whole image; both call
-`context_at`.
+A program of `context_all`, the encoder, computes everything for some positions of one slice of one
+image; the features of a part (context3, context5, context7, previous) go from registers into the
+sums of the hidden layer at once. The decoder takes the same functions apart: `step.py`.
 
 Images lie one after the other: image b's positions begin at number begin[b], by row, then column. A
 position has M channels of y, mu and indexes and F of hyper.
@@ -16,8 +15,16 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .layer import activate, clamp, dense, load_affine, load_weight, requantize
-from .wavefront import ROW_STEP, SLICE_STEP, first_row, number_in_step, number_in_stream, row_count
+from .layer import (
+    activate,
+    clamp,
+    dense,
+    load_affine,
+    load_dense,
+    load_weight,
+    requantize,
+)
+from .wavefront import number_in_stream
 
 NOWHERE = tl.constexpr(-8)  # the row of a position that is none: all of its window is outside
 FRACTIONS = tl.constexpr(16)
@@ -50,25 +57,24 @@ def window(positions, i, inputs, radius: tl.constexpr, sizes: tl.constexpr):
 
 
 @triton.jit
-def add_part(sums, positions, inputs, model, part: tl.constexpr, sizes: tl.constexpr):
-    """What a part adds to the hidden layer's sums: int32 [positions, hidden]."""
-    weight, multiplier, bias = model
-    m, b = load_affine(multiplier + part.row, bias + part.row, part.outputs)
-    out = load_weight(weight + part.hidden, sizes.hidden, part.outputs)
-    acc = tl.full((sums.shape[0], part.outputs), 0, tl.int32)
+def part_sums(positions, inputs, weight, part: tl.constexpr, sizes: tl.constexpr):
+    """A part's sums: int32 [positions, outputs]."""
+    acc = tl.full((positions[1].shape[0], part.outputs), 0, tl.int32)
     for start in range(0, inputs, sizes.chunk):
         latents = window(positions, start + tl.arange(0, sizes.chunk), inputs, part.radius, sizes)
         chunk = weight + part.weight + start * part.outputs
         acc = tl.dot(
             latents, load_weight(chunk, part.outputs, sizes.chunk), acc, out_dtype=tl.int32
         )
-    return tl.dot(activate(requantize(acc, m, b)), out, sums, out_dtype=tl.int32)
+    return acc
 
 
 @triton.jit
-def add_features(sums, positions, hyper, weight, sizes: tl.constexpr):
-    """What the features of the hyper-synthesis add to them."""
+def feature_sums(positions, hyper, weight, sizes: tl.constexpr):
+    """What the features of the hyper-synthesis add to the hidden layer's sums: int32
+    [positions, hidden]."""
     _, rows, columns, _, width, _ = positions
+    sums = tl.full((rows.shape[0], sizes.hidden), 0, tl.int32)
     at = (rows * width + columns) * sizes.hyper_channels
     for start in range(0, sizes.hyper_channels, sizes.chunk):
         i = start + tl.arange(0, sizes.chunk)
@@ -80,43 +86,71 @@ def add_features(sums, positions, hyper, weight, sizes: tl.constexpr):
 
 
 @triton.jit
+def load_part(model, part: tl.constexpr, sizes: tl.constexpr):
+    """Of a part: multipliers, biases, and the hidden layer's weights for its outputs."""
+    weight, multiplier, bias = model
+    m, b = load_affine(multiplier + part.row, bias + part.row, part.outputs)
+    return m, b, load_weight(weight + part.hidden, sizes.hidden, part.outputs)
+
+
+@triton.jit
+def add_part(sums, acc, loaded):
+    """What a part with sums `acc` adds to those of the hidden layer, int32 [positions, hidden]."""
+    m, b, out = loaded
+    return tl.dot(activate(requantize(acc, m, b)), out, sums, out_dtype=tl.int32)
+
+
+@triton.jit
+def load_heads(model, sizes: tl.constexpr):
+    """Multipliers and biases of the hidden layer; mu's and index's layers (`load_dense`)."""
+    weight, multiplier, bias = model
+    row = sizes.hidden_row
+    m, b = load_affine(multiplier + row, bias + row, sizes.hidden)
+    row += sizes.hidden
+    weight += sizes.head_weight
+    mu = load_dense((weight, multiplier + row, bias + row), sizes.hidden, sizes.head)
+    row += sizes.head
+    weight += sizes.head * sizes.hidden
+    return m, b, mu, load_dense((weight, multiplier + row, bias + row), sizes.hidden, sizes.head)
+
+
+@triton.jit
+def heads(sums, loaded):
+    """The hidden layer's sums -> mu and index, unclamped: int32 [positions, head] each."""
+    m, b, mu, index = loaded
+    hidden = activate(requantize(sums, m, b))
+    return dense(mu, hidden), dense(index, hidden)
+
+
+@triton.jit
 def context_parameters(positions, hyper, model, sizes: tl.constexpr):
     """mu and index, unclamped: int32 [positions, head] each."""
-    _, rows, _, _, _, k = positions
-    weight, multiplier, bias = model
+    k, weight = positions[5], model[0]
     own: tl.constexpr = sizes.slice_channels
-    context3: tl.constexpr = (
-        sizes.context3
-    )  # Triton 3.6 needs non-scalar constexpr fields bound to a local
+    # Triton 3.6 needs fields that are no numbers bound to a local.
+    context3: tl.constexpr = sizes.context3
     context5: tl.constexpr = sizes.context5
     context7: tl.constexpr = sizes.context7
     previous: tl.constexpr = sizes.previous
-    sums = tl.full((rows.shape[0], sizes.hidden), 0, tl.int32)
-    sums = add_features(sums, positions, hyper, weight, sizes)
-    sums = add_part(sums, positions, 4 * own, model, context3, sizes)
-    sums = add_part(sums, positions, 12 * own, model, context5, sizes)
-    sums = add_part(sums, positions, 24 * own, model, context7, sizes)
-    sums = add_part(sums, positions, 9 * own * k, model, previous, sizes)
-    row = sizes.hidden_row
-    m, b = load_affine(multiplier + row, bias + row, sizes.hidden)
-    hidden = activate(requantize(sums, m, b))
-    row += sizes.hidden
-    weight += sizes.head_weight
-    mu = dense((weight, multiplier + row, bias + row), hidden, sizes.head)
-    row += sizes.head
-    weight += sizes.head * sizes.hidden
-    return mu, dense((weight, multiplier + row, bias + row), hidden, sizes.head)
+    sums = feature_sums(positions, hyper, weight, sizes)
+    acc = part_sums(positions, 4 * own, weight, context3, sizes)
+    sums = add_part(sums, acc, load_part(model, context3, sizes))
+    acc = part_sums(positions, 12 * own, weight, context5, sizes)
+    sums = add_part(sums, acc, load_part(model, context5, sizes))
+    acc = part_sums(positions, 24 * own, weight, context7, sizes)
+    sums = add_part(sums, acc, load_part(model, context7, sizes))
+    acc = part_sums(positions, 9 * own * k, weight, previous, sizes)
+    sums = add_part(sums, acc, load_part(model, previous, sizes))
+    return heads(sums, load_heads(model, sizes))
 
 
 @triton.jit
 def table_of(lookups, mu, index):
     """The table's number (~number if it is certain), and the base of its symbols (the value if it
-    is certain); lookups: shift, numbers, values. Twin: `exact/model.py:IntegerModel.table_of`."""
-    shift, numbers, values = lookups
-    s = tl.load(shift + index)
-    k = (mu + ((1 << s) >> 1)) >> s
-    at = index * FRACTIONS + (k & ((FRACTIONS >> s) - 1))
-    return tl.load(numbers + at), (k >> (4 - s)) + tl.load(values + at)
+    is certain); lookups: numbers, values. Twin: `exact/model.py:IntegerModel.table_of`."""
+    numbers, values = lookups
+    at = index * FRACTIONS + (mu & (FRACTIONS - 1))
+    return tl.load(numbers + at), (mu >> 4) + tl.load(values + at)
 
 
 @triton.jit
@@ -140,100 +174,55 @@ def store(positions, heads, turns, fields, lookups, picks, sizes: tl.constexpr):
 
 
 @triton.jit
-def context_at(where, turns, arrays, picks, model, lookups, sizes: tl.constexpr):
-    """The context model at some positions of slice k of an image, stored.
+def of_slice(where, arrays, model, sizes: tl.constexpr):
+    """A slice's positions and model (weight, multiplier, bias), and where an image's fields begin.
 
-    where: image, its first position's number, rows, columns, height, width, k.
+    where: image, its first position's number, rows, columns, height, width, k. arrays: y, hyper,
+    mu, indexes.
     """
     image, first, rows, columns, height, width, k = where
     y, hyper, mu, indexes = arrays
     weight, multiplier, bias = model
     at = first * sizes.y_channels
     row = image * sizes.rows + k * sizes.slice_rows
-    of_slice = (weight + k * sizes.weights, multiplier + row, bias + row)
+    own = (weight + k * sizes.weights, multiplier + row, bias + row)
     positions = (y + at, rows, columns, height, width, k)
-    heads = context_parameters(positions, hyper + first * sizes.hyper_channels, of_slice, sizes)
-    store(positions, heads, turns, (mu + at, indexes + at), lookups, picks, sizes)
-
-
-@triton.jit
-def context_step(
-    y,  # int8 [positions of all images, M], clamped to -127..127
-    hyper,  # int8 [positions, F]
-    mu,  # int16 [positions, M]
-    indexes,  # uint8 [positions, M]
-    tables,  # int32 [B, capacity]: of the step's latents, in the order of the stream
-    bases,  # int16 [B, capacity]
-    places,  # int32 [B, capacity]: in the image's y
-    height,  # int32 [B]
-    width,  # int32 [B]
-    begin,  # int64 [B]
-    t,  # int32 [B]: the image's step
-    weight,  # from here on as PackedModel has them, but at the images' qualities
-    multiplier,  # int32 [B, rows]
-    bias,  # int64 [B, rows]
-    shift,
-    numbers,
-    values,
-    capacity,
-    sizes: tl.constexpr,
-    TILE: tl.constexpr,
-):
-    """One step of the wavefront of each image. Grid: tiles of positions, slices, images.
-
-    An image of height 0 has no positions, nor has one that is done.
-    """
-    image = tl.program_id(2).to(tl.int64)
-    k = sizes.slices - 1 - tl.program_id(1)  # the costliest slices first
-    h, w, step = tl.load(height + image), tl.load(width + image), tl.load(t + image)
-    u = step - SLICE_STEP * k
-    number = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    total = row_count(u, h, w)
-    if tl.program_id(0) * TILE >= total:
-        return
-    rows = tl.where(number < total, first_row(u, w) + number, NOWHERE)
-    where = (image, tl.load(begin + image), rows, u - ROW_STEP * rows, h, w, k)
-    turns = number_in_step(step, k, h, w, sizes.slices) + number
-    picks = (tables + image * capacity, bases + image * capacity, places + image * capacity)
-    model, lookups = (weight, multiplier, bias), (shift, numbers, values)
-    context_at(where, turns, (y, hyper, mu, indexes), picks, model, lookups, sizes)
+    return positions, own, hyper + first * sizes.hyper_channels, (mu + at, indexes + at)
 
 
 @triton.jit
 def context_all(
-    y,
-    hyper,
-    mu,
-    indexes,
-    tables,  # int32 [positions of all images, M]: all latents, image by image in stream order
-    bases,
-    places,
-    height,
-    width,
-    begin,
-    weight,
-    multiplier,
-    bias,
-    shift,
+    y,  # int8 [positions of all images, M], clamped to -127..127
+    hyper,  # int8 [positions, F]
+    mu,  # int16 [positions, M]
+    indexes,  # uint8 [positions, M]
+    tables,  # int32 [positions, M]: of all latents, image by image in the order of the stream
+    bases,  # int16 [positions, M]
+    places,  # int32 [positions, M]: in the image's y
+    height,  # int32 [B]
+    width,  # int32 [B]
+    begin,  # int64 [B]
+    weight,  # from here on as PackedModel has them, but at the images' qualities
+    multiplier,  # int32 [B, rows]
+    bias,  # int64 [B, rows]
     numbers,
     values,
     sizes: tl.constexpr,
     TILE: tl.constexpr,
 ):
-    """All positions of each image, for y that is known. Grid: tiles of positions, slices, images.
-
-    The arguments are those of `context_step`.
-    """
+    """All positions of each image, for y that is there. Grid: tiles, slices, images."""
     image = tl.program_id(2).to(tl.int64)
-    k = sizes.slices - 1 - tl.program_id(1)
+    k = sizes.slices - 1 - tl.program_id(1)  # the costliest slices first
     h, w, first = tl.load(height + image), tl.load(width + image), tl.load(begin + image)
     number = tl.program_id(0) * TILE + tl.arange(0, TILE)
     if tl.program_id(0) * TILE >= h * w:
         return
     rows = tl.where(number < h * w, number // w, NOWHERE)
     where = (image, first, rows, number % w, h, w, k)
+    model = (weight, multiplier, bias)
+    positions, own, features, fields = of_slice(where, (y, hyper, mu, indexes), model, sizes)
+    found = context_parameters(positions, features, own, sizes)
     turns = number_in_stream(k, rows, number % w, h, w, sizes.slices)
     at = first * sizes.y_channels
     picks = (tables + at, bases + at, places + at)
-    model, lookups = (weight, multiplier, bias), (shift, numbers, values)
-    context_at(where, turns, (y, hyper, mu, indexes), picks, model, lookups, sizes)
+    store(positions, found, turns, fields, (numbers, values), picks, sizes)

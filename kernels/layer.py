@@ -49,13 +49,18 @@ def load_affine(multiplier, bias, N: tl.constexpr):
 
 
 @triton.jit
-def dense(layer, inputs, N: tl.constexpr):
-    """v of a layer (weight, multiplier, bias) whose inputs are all in registers: int8
-    [positions, K] -> int32 [positions, N]."""
+def load_dense(layer, inputs: tl.constexpr, outputs: tl.constexpr):
+    """A layer (weight, multiplier, bias) as `dense` takes it."""
     weight, multiplier, bias = layer
-    acc = tl.dot(inputs, load_weight(weight, N, inputs.shape[1]), out_dtype=tl.int32)
-    multiplier, bias = load_affine(multiplier, bias, N)
-    return requantize(acc, multiplier, bias)
+    m, b = load_affine(multiplier, bias, outputs)
+    return load_weight(weight, outputs, inputs), m, b
+
+
+@triton.jit
+def dense(layer, inputs):
+    """v of a layer (`load_dense`): int8 [positions, K] -> int32 [positions, N]."""
+    weight, multiplier, bias = layer
+    return requantize(tl.dot(inputs, weight, out_dtype=tl.int32), multiplier, bias)
 
 
 @triton.jit

@@ -16,7 +16,7 @@ def quick_interpreter() -> Iterator[None]:
     import triton.language as tl
     from triton.runtime import interpreter
 
-    from mcm_fast.kernels.context import context_step
+    from mcm_fast.kernels.step import context_step
 
     if not isinstance(context_step, interpreter.InterpretedFunction):
         yield  # there is a GPU

@@ -21,14 +21,14 @@ from triton.compiler import ASTSource
 from mcm_fast import Codec
 from mcm_fast.exact.cuda import launch
 from mcm_fast.exact.cuda.sizes import context_sizes, hyper_sizes
-from mcm_fast.kernels import context, gdn, hyper, layer
+from mcm_fast.kernels import context, gdn, hyper, layer, step
 from mcm_fast.presets import config_of
 
 GEOMETRY = {"height": "*i32", "width": "*i32", "begin": "*i64", "t": "*i32", "capacity": "i32"}
-MODEL = {"weight": "*i8", "multiplier": "*i32", "bias": "*i64", "shift": "*i32"}
+MODEL = {"weight": "*i8", "multiplier": "*i32", "bias": "*i64"}
 LATENTS = {"y": "*i8", "hyper": "*i8", "mu": "*i16", "indexes": "*u8", "numbers": "*i32"}
 PICKS = {"tables": "*i32", "bases": "*i16", "places": "*i32", "values": "*i32"}
-CONTEXT = GEOMETRY | MODEL | LATENTS | PICKS
+CONTEXT = GEOMETRY | MODEL | LATENTS | PICKS | {"sums": "*i32", "coming": "*i32"}
 HYPER = GEOMETRY | MODEL | {"out": "*i8", "x_begin": "*i64", "out_begin": "*i64"}
 AFFINE = MODEL | {"levels_multiplier": "*i32", "levels_bias": "*i64", "quality": "*i32"}
 HALVES = {"x": "*fp16", "gamma": "*fp32", "beta": "*fp32", "out": "*fp16", "positions": "i32"}
@@ -38,7 +38,8 @@ def kernels(preset: str):
     """(name, kernel, types of its arguments, its compile-time arguments and options)"""
     model, config = Codec.untrained(preset).integers, config_of(preset)
     sizes = context_sizes(model)
-    yield "context_step", context.context_step, CONTEXT, {"sizes": sizes, **launch.CONTEXT_STEP}
+    yield "context_lazy", step.context_lazy, CONTEXT, {"sizes": sizes, **launch.CONTEXT_LAZY}
+    yield "context_step", step.context_step, CONTEXT, {"sizes": sizes, **launch.CONTEXT_STEP}
     yield "context_all", context.context_all, CONTEXT, {"sizes": sizes, **launch.CONTEXT_ALL}
     for i, layer_sizes in enumerate(hyper_sizes(model)):
         types = HYPER | {"x": "*i8" if i else "*i16"}

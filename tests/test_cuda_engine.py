@@ -283,9 +283,9 @@ def test_compiled_kernels_want_a_gpu(codec, monkeypatch):
     """Never replaced by another engine where it cannot run."""
     import triton
 
-    from mcm_fast.kernels import context
+    from mcm_fast.kernels import step
 
-    kind = type(context.context_step)
+    kind = type(step.context_step)
     monkeypatch.setattr(triton, "JITFunction", kind if DEVICE == "cpu" else type(None))
     with pytest.raises(ValueError, match="TRITON_INTERPRET"):
         make_engine(codec.integers, "cuda", DEVICE)

@@ -13,9 +13,10 @@ from mcm_fast.exact import reference
 from mcm_fast.exact.cpu import CpuEngine
 from mcm_fast.exact.cuda import launch
 from mcm_fast.exact.cuda.packing import PackedModel
+from mcm_fast.exact.cuda.sizes import URGENT
 from mcm_fast.exact.model import ACC_LIMIT, BIAS_LIMIT, PRODUCT_LIMIT
 from mcm_fast.exact.wavefront import wavefront
-from mcm_fast.kernels import context, hyper, layer
+from mcm_fast.kernels import context, hyper, layer, step
 from mcm_fast.kernels.layer import activate, requantize
 from mcm_fast.kernels.wavefront import first_row, number_in_step, number_in_stream, row_count
 
@@ -58,10 +59,11 @@ class Case:
     def geometry(self):
         return int32(HEIGHT), int32(WIDTH), self.zero
 
-    def model(self):
+    def model(self, lazy=False):
         packed = self.packed
-        lookups = packed.shift, packed.numbers, packed.values
-        return packed.weight, self.multiplier, self.bias, *lookups
+        lookups = packed.numbers, packed.values
+        weight = packed.lazy_weight if lazy else packed.weight
+        return weight, self.multiplier, self.bias, *lookups
 
     def hyper(self) -> torch.Tensor:
         x, positions = self.z, self.z[0].numel()
@@ -102,16 +104,41 @@ def test_step_is_all_positions(case):
     assert torch.equal(every[0].permute(2, 0, 1).cpu(), case.expected.mu)
     assert torch.equal(every[1].permute(2, 0, 1).cpu(), case.expected.indexes)
     known, found, at = torch.zeros_like(y), blank(y.shape, count), 0
-    for t, step in enumerate(wavefront(HEIGHT, WIDTH, sizes.slices)):
-        arrays = known, features, *found, *case.geometry(), int32(t), *case.model(), count
-        context.context_step[(1, sizes.slices, 1)](*arrays, sizes=sizes, **launch.CONTEXT_STEP)
-        latents = slice(at, at + len(step) * sizes.slice_channels)
+    coming, late = int32(0), torch.zeros_like(y)
+    capacity = launch.CONTEXT_STEP["TILE"] * sizes.y_channels
+    shape = sizes.slices * launch.CONTEXT_STEP["TILE"], sizes.sums
+    sums = torch.zeros(shape, dtype=torch.int32, device=DEVICE)
+    for t, positions in enumerate(wavefront(HEIGHT, WIDTH, sizes.slices)):
+        # The lazy sums are made of what was there a step before.
+        arrays = late, features, sums, *case.geometry(), coming, case.packed.lazy_weight, capacity
+        step.context_lazy[(1, 5 * sizes.slices, 1)](*arrays, sizes=sizes, **launch.CONTEXT_LAZY)
+        late.copy_(known)
+        where = *case.geometry(), int32(t), coming
+        arrays = known, features, *found, sums, *where, *case.model(lazy=True), capacity
+        step.context_step[(1, sizes.slices, 1)](*arrays, sizes=sizes, **launch.CONTEXT_STEP)
+        assert int(coming) == t + 1
+        latents = slice(at, at + len(positions) * sizes.slice_channels)
         for whole, part in zip(every[2:], found[2:], strict=True):
             assert torch.equal(whole[latents], part[: latents.stop - at])
         places = every[4][latents].long()
         known.view(-1)[places] = y.view(-1)[places]
         at = latents.stop
     assert at == count and torch.equal(found[0], every[0]) and torch.equal(found[1], every[1])
+
+
+def test_what_is_urgent():
+    """By the wavefront: what a position sees of the step before, and of no later one."""
+    for name, radius in (("context3", 1), ("context5", 2), ("context7", 3)):
+        seen = [(dy, dx) for dy in range(-radius, 1) for dx in range(-radius, radius + 1)]
+        times = [dx + 4 * dy for dy, dx in seen if dy < 0 or dx < 0]
+        assert max(times) == -1
+        assert {i for i, time in enumerate(times) if time == -1} == set(URGENT[name])
+    taps = [dx + 4 * dy for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    for before in range(1, 8):  # slices
+        times = [time - 6 * before for time in taps]
+        assert max(times) <= -1
+        urgent = [i for i, time in enumerate(times) if time == -1]
+        assert urgent == (list(URGENT["previous"]) if before == 1 else [])
 
 
 @triton.jit

@@ -62,14 +62,17 @@ class Case:
         for _ in range(self.clock.repeats):
             for name in ("begin", "decode_z"):
                 launch(self.engine.device, name, wavefront.fields | {"z": z})
+            wavefront._begin_steps()
             times.append(self.clock.once(lambda: wavefront._advance(rounded)))
         assert torch.equal(z, self.item[1]) and int(t[0]) == self.steps
         empty = self.clock.median(lambda: wavefront._advance(rounded))
         t.fill_(self.steps // 2)
-        context = self.clock.median(_repeated(wavefront, wavefront._context))
-        return {
+        parts = {}
+        for name, part in (("context", wavefront._context), ("lazy", wavefront._lazy)):
+            time = self.clock.median(_repeated(wavefront, part))
+            parts[f"{name} us"] = round(1e3 * time / GRAPH_STEPS, 3)
+        return parts | {
             "step us": round(1e3 * statistics.median(times) / rounded, 3),
-            "context us": round(1e3 * context / GRAPH_STEPS, 3),
             "empty step us": round(1e3 * empty / rounded, 3),
         }
 

@@ -75,7 +75,7 @@ def parameters(setup: Setup) -> None:
 
 
 def steps(setup: Setup) -> None:
-    """context_step at each step, of latents that are known, against context_all."""
+    """context_lazy and context_step at each step, with all latents there."""
     engine, cpu = setup.engines()
     for item in setup.items(engine.model):
         size = (*item[0].shape[1:], QUALITY)
@@ -84,7 +84,7 @@ def steps(setup: Setup) -> None:
         expected = cpu.parameters(*item)
         for part, tensor in zip(("mu", "indexes"), found, strict=True):
             require_equal(f"{setup.name} steps {part}", tensor, getattr(expected, part))
-        say(model=setup.name, size=size[:2], kernels="context_step")
+        say(model=setup.name, size=size[:2], kernels="context_lazy, context_step")
 
 
 def _stepped(engine: CudaEngine, item, size) -> list[Tensor]:
@@ -99,10 +99,13 @@ def _stepped(engine: CudaEngine, item, size) -> list[Tensor]:
     layers.hyper_synthesis(z, batch, on, wavefront.affine, wavefront.arrays[1])
     latents = item[0].to(device).permute(1, 2, 0).flatten(0, 1).clamp(-127, 127)
     wavefront.arrays[0][: batch.positions].copy_(latents)
-    step = wavefront.coder["t"]
+    step, coming = wavefront.coder["t"], wavefront.coming
     for t in range(wavefront_steps(*size[:2], model.slices)):
         step.fill_(t)
-        layers.context_step(wavefront.arrays, wavefront.picks, on, step, wavefront.affine)
+        coming.fill_(t)
+        layers.context_lazy(wavefront.arrays, wavefront.sums, on, coming)
+        state = wavefront.arrays, wavefront.picks, wavefront.sums
+        layers.context_step(*state, on, step, coming, wavefront.affine)
     _, _, mu, indexes = (tensor[: batch.positions].clone() for tensor in wavefront.arrays)
     return [batch.planar(tensor)[0] for tensor in (mu, indexes)]
 

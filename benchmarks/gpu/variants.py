@@ -27,7 +27,8 @@ def apply(name: str | None) -> None:
         from mcm_fast.kernels import gdn
 
         options = {"num_stages": 1} if name == "one stage" else {"num_warps": 4}
-        for settings in (launch.CONTEXT_STEP, launch.CONTEXT_ALL, launch.HYPER_LAYER, gdn.LAUNCH):
+        context = launch.CONTEXT_STEP, launch.CONTEXT_LAZY, launch.CONTEXT_ALL
+        for settings in (*context, launch.HYPER_LAYER, gdn.LAUNCH):
             settings.update(options)
     elif name == "unstaged":
         from mcm_fast.exact.extension import cuda_extension

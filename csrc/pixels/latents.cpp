@@ -40,8 +40,10 @@ void latents_in(const Rendering& rendering, const Latents& latents,
     const Gain by(rendering, gain[c]);
     const int64_t from = c * area + at;
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t mean = conditional_mean(rendering, latents.y[from + i], latents.mu[from + i],
-                                            latents.indexes[from + i]);
+      const int64_t mean = rendering.plain
+                               ? latents.y[from + i] * (int64_t{1} << kMeanBits)
+                               : conditional_mean(rendering, latents.y[from + i],
+                                                  latents.mu[from + i], latents.indexes[from + i]);
       out[i * stride + c] = static_cast<int16_t>(std::clamp(by.times(mean), -limit, limit));
     }
   }

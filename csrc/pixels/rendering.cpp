@@ -151,6 +151,7 @@ void Rendering::load_input(const Tensors& tensors) {
   require(indexes <= 256 && distances <= INT32_MAX, "more than 256 indexes");
   const int16_t* mean = static_cast<const int16_t*>(table.data);
   means.assign(mean, mean + indexes * distances);
+  plain = std::all_of(means.begin(), means.end(), [](int16_t m) { return m == 0; });
   copy(tensors, "sigmoid", 2 * kSigmoids, sigmoid);
   for (const int16_t s : sigmoid) require(s >= -kMost, "sigmoid leaves -32767..32767");
   sigmoid.push_back(0);

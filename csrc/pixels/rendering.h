@@ -15,6 +15,7 @@ struct Rendering {
   std::vector<int64_t> channels;  // of each tensor
   std::vector<int> scales;        // log2 of each tensor's positions a latent
   std::vector<int16_t> means;     // [indexes, distances]
+  bool plain;                     // they are all 0: mu and indexes do not matter
   std::vector<int32_t> exp2;      // [4096]
   std::vector<int16_t> sigmoid;   // [4096 + 1]: a lookup reads 32 bits
 

@@ -1,5 +1,5 @@
-// Where a block's tables and chunks lie, by byte: `Near` is shared memory, whose addresses are 32 bits
-// wide, `Far` the memory of the device. On the host both are plain memory.
+// Where a block's tables and chunks lie, by byte: `Near` is shared memory, whose addresses are 32
+// bits wide, `Far` the memory of the device. On the host both are plain memory.
 //
 // nvcc makes generic addresses of what lies in shared memory, and works them out again for each
 // load. The coder's round is too short for that.

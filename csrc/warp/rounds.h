@@ -81,7 +81,11 @@ class RoundReader {
  public:
   MCM_BODY RoundReader(Memory tables, const Record* records, int16_t* values, uint16_t* words,
                        uint32_t room)
-      : tables_(tables), records_(records), values_(values), near_(words), words_(words),
+      : tables_(tables),
+        records_(records),
+        values_(values),
+        near_(words),
+        words_(words),
         room_(room) {}
 
   MCM_BODY void read(const Warp& warp, const GroupVisits& visits, PerLane<uint32_t>& states,
@@ -145,8 +149,8 @@ class RoundReader {
   }
 
   // The rare case, with the words as they lie in the segment: up to 64 of them.
-  MCM_BODY void escape(const Warp& warp, const GroupVisits& visits, int32_t first, const PerLane<bool>& active,
-                       uint32_t wanting, const PerLane<bool>& escapes,
+  MCM_BODY void escape(const Warp& warp, const GroupVisits& visits, int32_t first,
+                       const PerLane<bool>& active, uint32_t wanting, const PerLane<bool>& escapes,
                        const PerLane<Pair>& records, const PerLane<Entry>& entries,
                        PerLane<uint32_t>& x, PerLane<uint32_t>& states, Words& words) const {
     const uint32_t escaping = warp.ballot(escapes), begin = words.position();

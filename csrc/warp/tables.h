@@ -8,10 +8,10 @@
 //
 // A table of n entries has the next power of two from 2n on for its 2^(14 - shift) numbers. Two
 // loads in a row, of a number and of four starts, then settle an entry that is the first of its
-// slots or one of the two after; each entry further on costs another load. With `small` and three Kodak
-// images at qualities 20, 50 and 80 the symbols are the first in 92 %, the one after in 6 %. Its
-// blobs have 54 KB for y's 253 tables and 34 KB for z's 512. Buckets of 8 bytes that hold all of it
-// (tables.h) would save one load a symbol, but are half a megabyte.
+// slots or one of the two after; each entry further on costs another load. With `small` and three
+// Kodak images at qualities 20, 50 and 80 the symbols are the first in 92 %, the one after in 6 %.
+// Its blobs have 54 KB for y's 253 tables and 34 KB for z's 512. Buckets of 8 bytes that hold all
+// of it (tables.h) would save one load a symbol, but are half a megabyte.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,13 @@ MCM_BODY Entry find_near(Memory memory, uint32_t cells_and_shift, uint32_t slot)
   const uint32_t start0 = memory.u16(at), start1 = memory.u16(at + 2), start2 = memory.u16(at + 4);
   const uint32_t start3 = memory.u16(at + 6);
   const bool second = start1 <= slot, third = start2 <= slot;
-  return {number + second + third, third ? start2 : second ? start1 : start0,
-          third ? start3 : second ? start2 : start1};
+  return {number + second + third,
+          third    ? start2
+          : second ? start1
+                   : start0,
+          third    ? start3
+          : second ? start2
+                   : start1};
 }
 
 // The entry that holds a slot, from one before it on. The last one ends with 2^14, so the search

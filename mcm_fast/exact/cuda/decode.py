@@ -20,7 +20,7 @@ from ..engine import Coded, CodedItem, Decoded, Parameters
 from ..model import IntegerModel
 from ..rans import MAX_GROUPS, MAX_LANES
 from .batch import Batch, check_size, starts
-from .device import launch, send, sent_size
+from .device import Parcel, launch, sent_size
 from .launch import CONTEXT_STEP
 from .layers import Arrays, Layers
 from .sizes import power_of_two
@@ -56,7 +56,7 @@ class Decoder:
         sizes = [size for _, *size in items]
         batch = Batch(self.model, sizes, power_of_two(len(items)))
         arrays = arrays_of(batch, [coded for coded, *_ in items])
-        return self._wavefront(batch, sent_size(arrays)).decode(batch, arrays)
+        return self._wavefront(batch, sum(map(sent_size, arrays))).decode(batch, *arrays)
 
     def _wavefront(self, batch: Batch, size: int) -> Wavefront:
         """One with enough memory. Those of one grid replace each other as batches grow."""
@@ -90,11 +90,14 @@ class Wavefront:
         self.arrays = self.layers.fields(positions)
         self.y = empty(positions, model.y_channels, dtype=torch.int16)
         self.picks = self.layers.picks(images * capacity)
+        self.sums, self.coming = self.layers.sums(images * capacity), empty(images)
+        self.side = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         self.affine = self.layers.affine(images)
         latents = positions * (model.y_channels + model.z_channels)
         self.differences = empty(latents, dtype=torch.int16)
-        self.memory = empty(size, dtype=torch.uint8)
-        self.on = send(arrays_of(Batch(model, [], images), []), self.device, self.memory)
+        fixed, more = arrays_of(Batch(model, [], images), [])
+        self.parcel = Parcel(fixed, size, self.device)
+        self.on = self.parcel.send(fixed, more)
         self.coder = {name: empty(images) for name in ("visit", "t", "unused", "error")}
         self.fields = {
             "images": images,
@@ -120,9 +123,11 @@ class Wavefront:
     def has_room(self, positions: int, size: int) -> bool:
         return positions <= self.room[0] and size <= self.room[1]
 
-    def decode(self, batch: Batch, arrays: dict[str, np.ndarray]) -> list[Decoded | BitstreamError]:
-        """`arrays`: `arrays_of` the batch."""
-        on = send(arrays, self.device, self.memory)  # at the places of self.on
+    def decode(
+        self, batch: Batch, fixed: dict[str, np.ndarray], more: dict[str, np.ndarray]
+    ) -> list[Decoded | BitstreamError]:
+        """`fixed`, `more`: `arrays_of` the batch."""
+        on = self.parcel.send(fixed, more)  # at the places of self.on
         z = self.layers.empty(batch.z_positions * self.z_channels, dtype=torch.int16)
         fields = self.fields | {"z": z}
         if len(on["exception_at"]):
@@ -132,6 +137,7 @@ class Wavefront:
         launch(self.device, "decode_z", fields)
         self.layers.affine_at(on["quality"], self.affine)
         self.layers.hyper_synthesis(z, batch, on, self.affine, self.arrays[1])
+        self._begin_steps()
         self._advance(batch.steps)
         launch(self.device, "finish", fields)
         return self._results(batch, z)
@@ -145,13 +151,32 @@ class Wavefront:
             for _ in range(0, steps, GRAPH_STEPS):
                 self.graph.replay()
 
+    def _begin_steps(self) -> None:
+        """The lazy sums of the first step."""
+        self.coming.zero_()
+        self._lazy()
+
     def _step(self) -> None:
+        """While the coder decodes a step, the next one's lazy sums are added up beside it."""
         self._context()
+        if self.side is None:
+            self._lazy()
+            launch(self.device, "decode_step", self.fields)
+            return
+        here = torch.cuda.current_stream()
+        self.side.wait_stream(here)
+        with torch.cuda.stream(self.side):
+            self._lazy()
         launch(self.device, "decode_step", self.fields)
+        here.wait_stream(self.side)
+
+    def _lazy(self) -> None:
+        self.layers.context_lazy(self.arrays, self.sums, self.on, self.coming)
 
     def _context(self) -> None:
         """What is known -> tables and bases of the next latents."""
-        self.layers.context_step(self.arrays, self.picks, self.on, self.coder["t"], self.affine)
+        steps = self.coder["t"], self.coming
+        self.layers.context_step(self.arrays, self.picks, self.sums, self.on, *steps, self.affine)
 
     def _results(self, batch: Batch, z: Tensor) -> list[Decoded | BitstreamError]:
         """Copies of what was decoded, or what is wrong with it. Waits."""
@@ -178,8 +203,10 @@ def captured(step: Callable[[], None], device: torch.device) -> torch.cuda.CUDAG
     return graph
 
 
-def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
-    """What is sent to the device. Only the sizes of the last three depend on the images."""
+def arrays_of(
+    batch: Batch, coded: Sequence[Coded]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What is sent to the device; and arrays whose sizes depend on the images."""
     places = len(batch.area)
     lanes, groups, exceptions = np.zeros((3, places), np.int32)
     sizes = np.zeros((places, MAX_GROUPS), np.int32)  # of segments, in words of 16 bits
@@ -190,7 +217,7 @@ def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
     at = starts(batch.latents * (exceptions > 0))[:-1]
     indexes = [_places(batch, b, image.exception_indexes) + at[b] for b, image in enumerate(coded)]
     differences = [image.exception_differences for image in coded]
-    return {
+    fixed = {
         **batch.arrays,
         "lanes": lanes,
         "groups": groups,
@@ -198,6 +225,8 @@ def arrays_of(batch: Batch, coded: Sequence[Coded]) -> dict[str, np.ndarray]:
         "difference_at": np.where(exceptions > 0, at, -1),
         "segment_at": starts(sizes.ravel())[:-1].reshape(sizes.shape),
         "segment_size": sizes,
+    }
+    return fixed, {
         "payload": np.frombuffer(words + b"\0\0", np.int16),  # never empty: it has an address
         "exception_at": np.concatenate([np.empty(0, np.int64), *indexes]),
         "exception_difference": np.concatenate([np.empty(0, np.int16), *differences]),

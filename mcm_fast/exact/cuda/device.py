@@ -47,25 +47,55 @@ def sent_size(arrays: Mapping[str, np.ndarray]) -> int:
     return sum(-(-array.nbytes // _ALIGNED) * _ALIGNED for array in arrays.values())
 
 
-def send(
-    arrays: Mapping[str, np.ndarray], device: torch.device, memory: Tensor | None = None
-) -> dict[str, Tensor]:
-    """The arrays on a device, after one copy that nobody waits for.
+class Parcel:
+    """Arrays that go to a device in one copy that nobody waits for, again and again.
 
-    memory: uint8, where they go, each behind those before it. New if not given.
+    Args:
+        fixed: arrays whose shapes stay. `on` has them on the device.
+        size: bytes of them and of what is sent behind them, at most (`sent_size`).
     """
-    size, at, sent = sent_size(arrays), 0, {}
-    host = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
-    if memory is None:
-        memory = torch.empty(size, dtype=torch.uint8, device=device)
+
+    def __init__(self, fixed: Mapping[str, np.ndarray], size: int, device: torch.device):
+        self.host = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
+        self.bytes = self.host.numpy()
+        self.memory = torch.empty(size, dtype=torch.uint8, device=device)
+        self.places, self.end = _places(fixed, 0)
+        self.on = {name: self._there(at, fixed[name]) for name, at in self.places.items()}
+        self.here = {name: self._here(at, fixed[name]) for name, at in self.places.items()}
+
+    def send(
+        self, fixed: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray]
+    ) -> dict[str, Tensor]:
+        """All of them on the device. What was sent before must have arrived: its memory on the
+        host is used again."""
+        for name, array in fixed.items():
+            self.here[name][...] = array
+        places, end = _places(more, self.end)
+        for name, at in places.items():
+            self._here(at, more[name])[...] = more[name]
+        self.memory[:end].copy_(self.host[:end], non_blocking=True)
+        return self.on | {name: self._there(at, more[name]) for name, at in places.items()}
+
+    def _here(self, at: int, array: np.ndarray) -> np.ndarray:
+        return self.bytes[at : at + array.nbytes].view(array.dtype).reshape(array.shape)
+
+    def _there(self, at: int, array: np.ndarray) -> Tensor:
+        dtype = getattr(torch, array.dtype.name)
+        return self.memory[at : at + array.nbytes].view(dtype).view(array.shape)
+
+
+def _places(arrays: Mapping[str, np.ndarray], at: int) -> tuple[dict[str, int], int]:
+    """Where each begins, one behind the other from a place on, and where the last one ends."""
+    places = {}
     for name, array in arrays.items():
-        here = slice(at, at + array.nbytes)
-        host.numpy()[here] = np.frombuffer(array.tobytes(), np.uint8)
-        dtype = torch.from_numpy(np.empty(0, array.dtype)).dtype
-        sent[name] = memory[here].view(dtype).view(array.shape)
+        places[name] = at
         at += sent_size({name: array})
-    memory[:size].copy_(host, non_blocking=True)
-    return sent
+    return places, at
+
+
+def send(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
+    """The arrays on a device, after one copy that nobody waits for."""
+    return Parcel(arrays, sent_size(arrays), device).send(arrays, {})
 
 
 def bring(tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -9,6 +9,7 @@ makes room for more blocks on a processor and spills.
 from __future__ import annotations
 
 # A step has few positions: the fewest that a product takes, and many threads to fetch weights.
+CONTEXT_LAZY = {"TILE": 16, "num_warps": 8, "maxnreg": 255}
 CONTEXT_STEP = {"TILE": 16, "num_warps": 8, "maxnreg": 255}
 CONTEXT_ALL = {"TILE": 32, "num_warps": 8, "maxnreg": 255}
 HYPER_LAYER = {"TILE": 32, "num_warps": 4}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..model import IntegerModel
 from .batch import Batch
-from .launch import AFFINE_AT, CONTEXT_ALL, CONTEXT_STEP, HYPER_LAYER
+from .launch import AFFINE_AT, CONTEXT_ALL, CONTEXT_LAZY, CONTEXT_STEP, HYPER_LAYER
 from .packing import PackedModel
 
 Affine = tuple[Tensor, Tensor]  # multiplier int32, bias int64 [images, rows]
@@ -25,7 +25,7 @@ class Layers:
     """Raises ImportError without triton, ValueError for a device that its kernels cannot run on."""
 
     def __init__(self, model: IntegerModel, device: torch.device):
-        self.context, self.hyper, self.layer = _kernels(device)
+        self.context, self.step, self.hyper, self.layer = _kernels(device)
         self.packed, self.device = PackedModel(model, device), device
 
     @property
@@ -76,15 +76,37 @@ class Layers:
             self.hyper.hyper_layer[grid](*arrays, sizes=sizes, **HYPER_LAYER)
             x = out
 
-    def context_step(
-        self, arrays: tuple[Tensor, ...], picks: Picks, on: Arrays, t: Tensor, affine: Affine
+    def sums(self, count: int) -> Tensor:
+        """Memory for the lazy sums of a step of `count` latents."""
+        return self.empty(count // self.sizes.y_channels * self.sizes.slices, self.sizes.sums)
+
+    def context_lazy(
+        self, arrays: tuple[Tensor, ...], sums: Tensor, on: Arrays, coming: Tensor
     ) -> None:
-        """Step t of each image's wavefront; picks have the same room for each image."""
+        """Lazy sums of step `coming` of each image, of latents that are there a step before it."""
+        capacity = len(sums) // self.sizes.slices // len(coming) * self.sizes.y_channels
+        grid = capacity // self.step_capacity(1), 5 * self.sizes.slices, len(coming)
+        where = on["height"], on["width"], on["begin"], coming
+        arrays = *arrays[:2], sums, *where, self.packed.lazy_weight, capacity
+        self.step.context_lazy[grid](*arrays, sizes=self.sizes, **CONTEXT_LAZY)
+
+    def context_step(
+        self,
+        arrays: tuple[Tensor, ...],
+        picks: Picks,
+        sums: Tensor,
+        on: Arrays,
+        t: Tensor,
+        coming: Tensor,
+        affine: Affine,
+    ) -> None:
+        """Step t of each image's wavefront, whose lazy sums are there; `coming` becomes t + 1.
+        Picks and sums have the same room for each image."""
         capacity = len(picks[0]) // len(t)
         grid = capacity // self.step_capacity(1), self.sizes.slices, len(t)
-        where = on["height"], on["width"], on["begin"], t
-        arrays = *arrays, *picks, *where, *self._model(affine), capacity
-        self.context.context_step[grid](*arrays, sizes=self.sizes, **CONTEXT_STEP)
+        where = on["height"], on["width"], on["begin"], t, coming
+        arrays = *arrays, *picks, sums, *where, *self._model(affine, lazy=True), capacity
+        self.step.context_step[grid](*arrays, sizes=self.sizes, **CONTEXT_STEP)
 
     def step_capacity(self, tiles: int) -> int:
         """Latents of a step of which each slice has so many tiles of positions."""
@@ -99,26 +121,27 @@ class Layers:
         arrays = *arrays, *picks, *where, *self._model(affine)
         self.context.context_all[grid](*arrays, sizes=self.sizes, **CONTEXT_ALL)
 
-    def _model(self, affine: Affine) -> tuple[Tensor, ...]:
+    def _model(self, affine: Affine, lazy: bool = False) -> tuple[Tensor, ...]:
         packed = self.packed
-        return packed.weight, *affine, packed.shift, packed.numbers, packed.values
+        weight = packed.lazy_weight if lazy else packed.weight
+        return weight, *affine, packed.numbers, packed.values
 
 
-def _kernels(device: torch.device) -> tuple[ModuleType, ModuleType, ModuleType]:
-    """The modules context, hyper and layer. Compiled for a GPU; for the CPU, where they only prove
-    themselves, interpreted."""
+def _kernels(device: torch.device) -> tuple[ModuleType, ...]:
+    """The modules context, step, hyper and layer. Compiled for a GPU; for the CPU, where they only
+    prove themselves, interpreted."""
     try:
         import triton
 
-        from ...kernels import context, hyper, layer
+        from ...kernels import context, hyper, layer, step
     except ImportError as error:
         message = f"the Triton kernels cannot be loaded ({error}); `pip install triton`"
         raise ImportError(message) from error
-    interpreted = not isinstance(context.context_step, triton.JITFunction)
+    interpreted = not isinstance(step.context_step, triton.JITFunction)
     if device.type not in ("cpu", "cuda") or interpreted != (device.type == "cpu"):
         state = "set" if interpreted else "not set"
         raise ValueError(
             f"engine 'cuda' runs on a CUDA device, or with TRITON_INTERPRET=1 on the CPU; this is "
             f"{device}, and TRITON_INTERPRET was {state} when the kernels were imported"
         )
-    return context, hyper, layer
+    return context, step, hyper, layer

@@ -14,6 +14,9 @@ CHUNK = 128  # inputs of one product: of 16 positions and 128 threads, 32 bytes 
 LEAST = 32  # outputs of a layer: they are inputs of the next, and int8 products take 32 at least
 HYPER_BLOCK = 64  # outputs of one program of the hyper-synthesis
 PARTS = (*CONTEXTS, "previous")
+# Of each part, the taps that the step before has decoded (kernels/step.py): their numbers among
+# those of its window. `previous` has its own in the slice just before alone.
+URGENT = {"context3": (3,), "context5": (11,), "context7": (23, 20), "previous": (8,)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Part:
     inputs: int  # padded; of `previous`: those of the last slice
     outputs: int  # padded
     weight: int  # where its weights begin in a slice's
+    urgent: int  # where those of its urgent taps begin
     hidden: int  # where the hidden layer's for its outputs begin
     row: int  # where its multipliers and biases begin in a slice's
 
@@ -43,12 +47,18 @@ class ContextSizes:
     weights: int  # bytes of a slice
     slice_rows: int
     rows: int  # of all layers
+    tap: int  # inputs of an urgent tap: a slice's channels, padded
     chunk: int = CHUNK
 
     @property
     def y_channels(self) -> int:
         """M, channels of y."""
         return self.slices * self.slice_channels
+
+    @property
+    def sums(self) -> int:
+        """Lazy sums of a position: of all parts, then of the hidden layer."""
+        return self.hidden_row + self.hidden
 
     @property
     def hidden_row(self) -> int:
@@ -82,8 +92,9 @@ def context_sizes(model: IntegerModel) -> ContextSizes:
     for radius, taps, name in zip((1, 2, 3, 0), (4, 12, 24, 0), PARTS, strict=True):
         inputs = padded(taps * channels or 9 * (model.y_channels - channels), CHUNK)
         outputs = padded_outputs(model, name)
-        out = weight + inputs * outputs
-        parts[name] = Part(radius, inputs, outputs, weight, out, row)
+        urgent = weight + inputs * outputs
+        out = urgent + len(URGENT[name]) * head * outputs
+        parts[name] = Part(radius, inputs, outputs, weight, urgent, out, row)
         weight, row = out + outputs * hidden, row + outputs
     return ContextSizes(
         slices=model.slices,
@@ -94,6 +105,7 @@ def context_sizes(model: IntegerModel) -> ContextSizes:
         hidden=hidden,
         head=head,
         weights=weight + 2 * head * hidden,
+        tap=head,
         slice_rows=row + hidden + 2 * head,
         rows=model.slices * (row + hidden + 2 * head) + sum(map(_hyper_rows, _hyper_shapes(model))),
     )
