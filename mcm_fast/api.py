@@ -34,6 +34,7 @@ def compress(
     importance: Tensor | None = None,
     progress: Callable[[float], None] | None = None,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
 ) -> bytes:
     """Compress an image to the bytes of a `.mcm` stream.
 
@@ -61,10 +62,11 @@ def compress(
             needs an effort.
         progress: told now and then which share of the search is done.
         max_pixels: larger images are refused.
+        threads: how many to use; see `load`.
 
     Raises ValueError for anything else.
     """
-    codec = load(model, _device_of(image, device), max_pixels=max_pixels)
+    codec = load(model, _device_of(image, device), max_pixels=max_pixels, threads=threads)
     options: dict[str, Any] = {"target_bpp": target_bpp, "metadata": metadata, "tiles": tiles}
     options |= {"effort": effort, "objective": objective, "rendering": rendering}
     return codec.compress(image, quality, **options, importance=importance, progress=progress)
@@ -84,6 +86,7 @@ def compress_many(
     objective: Objective = "psnr",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     on_error: Literal["raise"] = "raise",
 ) -> list[bytes]: ...
 @overload
@@ -100,6 +103,7 @@ def compress_many(
     objective: Objective = "psnr",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     on_error: Literal["return"],
 ) -> list[bytes | Exception]: ...
 @opaque
@@ -116,6 +120,7 @@ def compress_many(
     objective: Objective = "psnr",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     on_error: Literal["raise", "return"] = "raise",
 ) -> Any:
     """Compress images of any sizes: a list of what `compress` takes, a tensor (N, C, H, W) or an
@@ -126,7 +131,12 @@ def compress_many(
     "return" each in its image's place.
     """
     batch = check_batch(images)
-    codec = load(model, _device_of(batch[0] if batch else None, device), max_pixels=max_pixels)
+    codec = load(
+        model,
+        _device_of(batch[0] if batch else None, device),
+        max_pixels=max_pixels,
+        threads=threads,
+    )
     options: dict[str, Any] = {"target_bpp": target_bpp, "metadata": metadata, "tiles": tiles}
     options |= {"effort": effort, "objective": objective, "rendering": rendering}
     return codec.compress_many(batch, quality, **options, on_error=on_error)
@@ -142,6 +152,7 @@ def decompress(
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     on_damage: OnDamage = "raise",
     exact: bool | None = None,
     out: Tensor | None = None,
@@ -162,6 +173,7 @@ def decompress(
         device: where synthesis runs and the image comes back.
         rendering: which of the model's syntheses paints the picture.
         max_pixels: larger images are refused, by their whole size.
+        threads: how many to use; see `load`.
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
         exact: True for pixels in integers, the same on every machine; False for floating point.
@@ -175,7 +187,7 @@ def decompress(
     read.
     """
     opened, name = _placed(stream, model, max_pixels)
-    codec = load(name, device, max_pixels=max_pixels)
+    codec = load(name, device, max_pixels=max_pixels, threads=threads)
     how: dict[str, Any] = {"scale": scale, "on_damage": on_damage, "exact": exact}
     return codec.decompress(opened, rendering, box=box, **how, out=out)
 
@@ -189,6 +201,7 @@ def decompress_many(
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     on_damage: OnDamage = "raise",
     exact: bool | None = None,
     on_error: Literal["raise"] = "raise",
@@ -202,6 +215,7 @@ def decompress_many(
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     on_damage: OnDamage = "raise",
     exact: bool | None = None,
     on_error: Literal["return"],
@@ -215,6 +229,7 @@ def decompress_many(
     device: str | torch.device = "cpu",
     rendering: str = FAITHFUL,
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     on_damage: OnDamage = "raise",
     exact: bool | None = None,
     on_error: Literal["raise", "return"] = "raise",
@@ -230,7 +245,7 @@ def decompress_many(
     images: list[Any] = settle(placed, on_error)
     good = {i: pair for i, pair in enumerate(placed) if not isinstance(pair, Exception)}
     for name in {name for _, name in good.values()}:
-        codec = load(name, device, max_pixels=max_pixels)
+        codec = load(name, device, max_pixels=max_pixels, threads=threads)
         mine = {i: stream for i, (stream, of) in good.items() if of == name}
         how: dict[str, Any] = {"scale": scale, "on_damage": on_damage, "exact": exact}
         decoded = codec.decompress_many([*mine.values()], rendering, **how, on_error="return")

@@ -52,6 +52,7 @@ class Decoder(LoadedModel, StreamDecoder):
     def _painter(self, rendering: str, scale: int, exact: bool | None) -> Painter:
         """What paints: integers if they are asked for, or on a CPU where they are there."""
         synthesis, renderer = check_rendering(rendering, self.renderings), None
+        scale = check_scale(scale, previews=True)  # before it is used; then whether there are any
         if check_exact(exact) or (exact is None and self.device.type == "cpu"):
             renderer = self._exact.renderer(rendering if scale == 1 else PREVIEW.format(scale))
         check_scale(scale, self.preview is not None or renderer is not None)

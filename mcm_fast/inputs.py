@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar, get_args
 
 from .coding_tiles import Tile
-from .limits import MAX_SIDE, QUALITY_STEPS, SCALES, TILE_UNIT, pixels_in_blocks
+from .limits import MAX_SIDE, MAX_THREADS, QUALITY_STEPS, SCALES, TILE_UNIT, pixels_in_blocks
 from .many import OnError
 from .metadata import TYPES
 from .rate import Aim
@@ -67,7 +67,12 @@ def whole_number(value: object) -> int | None:
 
 def check_threads(threads: int | None) -> int | None:
     """None for the default, or a positive whole number."""
-    return None if threads is None else check_limit("threads", threads)
+    if threads is None:
+        return None
+    count = check_limit("threads", threads)
+    if count > MAX_THREADS:
+        raise ValueError(f"threads is at most {MAX_THREADS}, not {threads}")
+    return count
 
 
 def check_quality(quality: float) -> int:
@@ -149,11 +154,12 @@ def check_box(box: tuple[int, int, int, int], width: int, height: int) -> Tile:
 
 def check_scale(scale: int, previews: bool) -> int:
     """1, or 8 or 16 of a model that has previews."""
-    if type(scale) is not int or scale not in (1, *SCALES):
+    whole = whole_number(scale)
+    if whole not in (1, *SCALES):
         raise ValueError(f"scale is 1, {' or '.join(map(str, SCALES))}, not {scale!r}")
-    if scale > 1 and not previews:
+    if whole > 1 and not previews:
         raise ValueError(f"scale is 1, not {scale}: this model has no previews")
-    return scale
+    return whole
 
 
 def check_exact(exact: bool | None) -> bool | None:

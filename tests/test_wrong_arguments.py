@@ -9,23 +9,17 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import public_calls
 import pytest
 import torch
 from conftest import noise
+from decoders import write_model
 
 import mcm_fast
-from mcm_fast import Codec, container, model_file
+from mcm_fast import Codec, container
 
 IMAGE = noise(16, 20)
 EXPECTED = (ValueError, TypeError, OSError)
-MODEL = object()  # stands for the path of a small file
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    model_file.save(TINY.network, path)
-    return path
 
 
 def odd_values(codec: Codec) -> dict[str, object]:
@@ -66,38 +60,12 @@ def odd_values(codec: Codec) -> dict[str, object]:
     return numbers | texts | tensors | others
 
 
-def calls(codec: Codec) -> dict[str, tuple]:
-    """Every public function and method, with arguments that are good."""
-    latents, stream = codec.analysis(IMAGE), codec.compress(IMAGE)
-    small = mcm_fast.compress(IMAGE)
-    methods = {
-        codec.compress: {"image": IMAGE},
-        codec.compress_many: {"images": [IMAGE]},
-        codec.analysis: {"image": IMAGE},
-        codec.encode: {"latents": latents},
-        codec.decompress: {"stream": stream},
-        codec.decompress_many: {"streams": [stream]},
-        codec.decode: {"stream": stream},
-        codec.synthesis: {"latents": latents},
-        codec.ideal_bits: {"latents": latents},
-        codec.with_limits: {},
-        Codec.untrained: {"preset": "tiny"},
-        Codec.from_file: {"path": MODEL},
-        mcm_fast.compress: {"image": IMAGE},
-        mcm_fast.compress_many: {"images": [IMAGE]},
-        mcm_fast.decompress: {"stream": small},
-        mcm_fast.decompress_many: {"streams": [small]},
-        mcm_fast.read_metadata: {"stream": small},
-        mcm_fast.info: {"stream": small},
-        mcm_fast.load: {"model": MODEL},
-    }
-    return {
-        f"{call.__module__}.{call.__qualname__}": (call, good) for call, good in methods.items()
-    }
-
-
 TINY = Codec.untrained("tiny", seed=0)
-CALLS = calls(TINY)
+
+
+@pytest.fixture(scope="module")
+def every_call(tmp_path_factory):
+    return public_calls.calls(write_model(tmp_path_factory.mktemp("models")))
 
 
 def complaint(call, arguments: dict) -> str:
@@ -114,10 +82,10 @@ def complaint(call, arguments: dict) -> str:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", CALLS)
-def test_any_argument(name, path):
-    call, good = CALLS[name]
-    good = {key: path if value is MODEL else value for key, value in good.items()}
+@pytest.mark.parametrize("name", public_calls.names())
+def test_any_argument(every_call, name):
+    call, good = every_call[name]
+    good = {name: value for name, value in good.items() if name != "effort"}
     flags = {"verify", "partial"}  # anything is true or false
     arguments = [name for name in inspect.signature(call).parameters if name not in flags]
     found = {}
