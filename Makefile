@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
-CSRC := $(wildcard csrc/*.h csrc/*.cpp csrc/*/*)
-OUTSIDE := $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp)
+C_LIBRARY := $(wildcard csrc/mcm.h csrc/c/*)
+CSRC := $(filter-out $(C_LIBRARY),$(wildcard csrc/*.h csrc/*.cpp csrc/*/*))
+OUTSIDE := $(C_LIBRARY) $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp examples/*.c)
 AWAY := build/wheel-check
 
-.PHONY: demo test slow soak fuzz bench gpu-check style format wheel-check clean
+.PHONY: demo test slow soak lib fuzz bench gpu-check style format wheel-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
@@ -22,6 +23,10 @@ slow: $(VENV)/.installed
 # The long runs of tests/test_soak.py: an hour, and 16 GB.
 soak: $(VENV)/.installed
 	$(BIN)/python -m pytest -m soak
+
+# The C library (docs/c.md): needs g++ and zlib's header alone, neither Python nor .venv.
+lib:
+	$(MAKE) -C csrc
 
 # Each fuzzer for SECONDS (300). Needs clang, its runtime libraries and llvm.
 fuzz: $(VENV)/.installed

@@ -35,7 +35,8 @@ NVCC_LINK = ["-shared", "--cudart=static", "-Xlinker", "--exclude-libs=ALL"]
 
 
 def cpu_extension() -> Extension:
-    sources = set(glob("csrc/**/*.cpp", recursive=True)) - set(glob("csrc/cuda/*.cpp"))
+    others = glob("csrc/cuda/*.cpp") + glob("csrc/c/*.cpp")  # the C library has a Makefile
+    sources = set(glob("csrc/**/*.cpp", recursive=True)) - set(others)
     return Extension("mcm_fast._C", sorted(sources))
 
 

@@ -2,13 +2,11 @@
 
 `--sheet` first: only the rate, of all images side by side as they are, six in a row.
 
-Without it each image is enlarged to 12 megapixels. Prints the rate of tiles against none, the times
-of the entropy part with one thread and two, and, of nine copies of the last image side by side (108
-megapixels), the processor time and the bytes that regions of 512x512 take.
+Without it each image is enlarged to 12 megapixels. Prints the rate of tiles against none (not with
+`--threads` first), and the times of the entropy part with one thread and two. regions.py measures
+parts of a larger image.
 """
 
-import io
-import random
 import statistics
 import sys
 import time
@@ -21,9 +19,8 @@ from PIL import Image
 import mcm_fast
 from mcm_fast import tiled
 from mcm_fast.exact.cpu import CpuEngine
-from mcm_fast.latents import Latents
 
-PIXELS, SIDE, REGIONS = 12e6, 512, 20
+PIXELS = 12e6
 
 
 def enlarged(path: str) -> torch.Tensor:
@@ -63,51 +60,13 @@ def threads(codec: mcm_fast.Codec, image: torch.Tensor) -> None:
         items = tiled.items(codec.analysis(image, quality, tiles=1024))
         coded = [coded for coded, _ in codec.engine.encode(items)]
         parts = [(c, *y.shape[1:], q) for c, (y, _, q) in zip(coded, items, strict=True)]
-        for count in (1, 2):
-            engine = CpuEngine(codec.integers, count)
-            spent = [
-                seconds(time.perf_counter, lambda e=engine, p=parts: e.decode(p)) for _ in range(3)
-            ]
-            print(f"quality {quality}, 1024, {count} threads: {min(spent):.2f} s")
-
-
-class Counting(io.BytesIO):
-    """Counts what is read."""
-
-    count = 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        content = super().read(size)
-        self.count += len(content)
-        return content
-
-
-def regions(codec: mcm_fast.Codec, image: torch.Tensor) -> None:
-    small = codec.compress(image[:, :SIDE, :SIDE], 50)
-    latents = codec.analysis(image, 50, tiles=0)
-    y = latents.y[:, : latents.y.shape[1] // 4 * 4, : latents.y.shape[2] // 4 * 4]
-    z = latents.z[:, : y.shape[1] // 4, : y.shape[2] // 4]
-    height, width = (3 * 16 * side for side in y.shape[1:])
-    copies = y.repeat(1, 3, 3), z.repeat(1, 3, 3), width, height
-    alone = [seconds(time.process_time, lambda: codec.decompress(small)) for _ in range(5)]
-    base = statistics.median(alone)
-    chance = random.Random(0)
-    for side in (1024, 512):
-        stream = codec.encode(Latents(*copies, 5000, False, sides=(side, side)))
-        spent, read = [], []
-        for _ in range(REGIONS):
-            left, top = chance.randrange(width - SIDE), chance.randrange(height - SIDE)
-            file, box = Counting(stream), (left, top, left + SIDE, top + SIDE)
-            spent.append(
-                seconds(time.process_time, lambda f=file, b=box: codec.decompress(f, box=b))
-            )
-            read.append(file.count)
-        median = statistics.median(spent)
-        print(
-            f"{width}x{height} in tiles of {side}, a region of {SIDE}: {median:.3f} s, "
-            f"{median / base:.2f} times an image of that size; "
-            f"{statistics.median(read):.0f} of {len(stream)} bytes read"
-        )
+        engines = [CpuEngine(codec.integers, count) for count in (1, 2)]
+        spent: list[list[float]] = [[], []]
+        for _ in range(7):  # in turns
+            for engine, each in zip(engines, spent, strict=True):
+                each.append(seconds(time.perf_counter, lambda e=engine, p=parts: e.decode(p)))
+        one, two = map(statistics.median, spent)
+        print(f"quality {quality}, 1024, one thread {one:.3f} s, two {two:.3f}: {one / two:.2f}")
 
 
 def main() -> None:
@@ -116,12 +75,13 @@ def main() -> None:
     if sys.argv[1] == "--sheet":
         rates(codec, sheet(sys.argv[2:]))
         return
-    for path in sys.argv[1:]:
+    fast = sys.argv[1] == "--threads"
+    for path in sys.argv[1 + fast :]:
         image = enlarged(path)
         print(path, f"{image.shape[2]}x{image.shape[1]}")
-        rates(codec, image)
+        if not fast:
+            rates(codec, image)
         threads(codec, image)
-    regions(codec, image)
 
 
 if __name__ == "__main__":

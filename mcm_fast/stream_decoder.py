@@ -21,7 +21,7 @@ from .errors import BitstreamError, Reason
 from .exact.engine import Parameters
 from .inputs import OnDamage, check_box, check_on_damage
 from .latents import Painted
-from .limits import MAX_LATENTS
+from .limits import MAX_LATENTS, TILE_UNIT
 from .warn import warn
 
 AnyStream = Bytes | Source | Stream
@@ -162,12 +162,11 @@ class StreamDecoder(ABC):
         return image
 
     def _bands(self, stream: Stream, box: Tile, painter: Any) -> list[Tile]:
-        """A box by rows of coding tiles, so that not all latents are held at once."""
+        """A box in rows, so that not all latents of a tiled image are held at once."""
         if stream.sides is None or not self._sight(painter).everywhere:
             return [box]
         left, top, right, bottom = box.turned(stream.transposed)
-        down = stream.sides[1]
-        step = down * max(1, BAND // (down * (right - left)))
+        step = TILE_UNIT * max(1, BAND // (TILE_UNIT * (right - left)))
         edges = [top, *range((top // step + 1) * step, bottom, step), bottom]
         bands = [Tile(left, a, right, b) for a, b in zip(edges, edges[1:], strict=False)]
         return [band.turned(stream.transposed) for band in bands]

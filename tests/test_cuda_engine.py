@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,12 +16,15 @@ from test_engines import (
     certain_model,
     latents_like,
 )
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mcm_fast import BitstreamError, Codec
 from mcm_fast.exact.cuda import batch as images
-from mcm_fast.exact.cuda.decode import GRAPH_STEPS, captured
+from mcm_fast.exact.cuda.decode import GRAPH_STEPS, Wavefront, captured
+from mcm_fast.exact.cuda.device import launch
 from mcm_fast.exact.cuda.engine import CudaEngine
 from mcm_fast.exact.cuda.launch import CONTEXT_ALL
+from mcm_fast.exact.cuda.layers import Layers
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.reference import ReferenceEngine
 from mcm_fast.exact.wavefront import wavefront_steps
@@ -143,6 +147,77 @@ def test_graphs_are_launched_to_the_end(codec, monkeypatch):
     assert count % GRAPH_STEPS and count <= sum(launches) < count + GRAPH_STEPS
 
 
+@pytest.mark.skipif(DEVICE == "cuda", reason="a GPU has its own order")
+def test_order_and_old_memory_do_not_matter(codec, monkeypatch):
+    """Programs of a launch last to first, lazy sums behind the coder in place of before it, new
+    memory full of something."""
+    from triton.runtime.interpreter import interpreter_builder as builder
+
+    in_order = type(builder).set_grid_idx
+
+    def backwards(self, *place):
+        in_order(self, *(n - 1 - i for n, i in zip(self.grid_dim, place, strict=True)))
+
+    def dirty(self, *shape, dtype=torch.int32):
+        tensor = torch.empty(shape, dtype=dtype, device=self.device)
+        tensor.view(-1).view(torch.uint8).fill_(0x55)
+        return tensor
+
+    def coder_first(self):
+        self._context()
+        launch(self.device, "decode_step", self.fields)
+        self._lazy()
+
+    monkeypatch.setattr(type(builder), "set_grid_idx", backwards)
+    monkeypatch.setattr(Layers, "empty", dirty)
+    monkeypatch.setattr(Wavefront, "_step", coder_first)
+    engine, items = CudaEngine(codec.integers, DEVICE), items_like(codec, *CASES[:3])
+    found, expected = engine.encode(items), codec.engine.encode(items)
+    for (coded, _), (want, _) in zip(found, expected, strict=True):
+        assert_same_coded(coded, want)
+    streams = [(c, *y.shape[1:], q) for (c, _), (y, _, q) in zip(found, items, strict=True)]
+    assert_decoded(engine.decode(streams), items, [said for _, said in expected])
+
+
+def test_a_step_allocates_nothing(codec, monkeypatch):
+    """What a graph may replay: no operation of torch, and the same addresses each time, which are
+    those of memory that the wavefront or the engine keeps."""
+    engine = CudaEngine(codec.integers, DEVICE)
+    batch = images.Batch(codec.integers, [(2, 3, 50)], 1)
+    wavefront, addresses, operations = engine._decoder._wavefront(batch, 1), [], []
+
+    class Kernel:
+        def __getitem__(self, grid):
+            return lambda *arrays, **_: addresses.append([grid, *map(address, arrays)])
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            operations.append(function)
+            return function(*args, **(kwargs or {}))
+
+    def address(value):
+        return value.data_ptr() if isinstance(value, torch.Tensor) else value
+
+    def coder(device, name, fields):
+        addresses.append([name, *map(address, fields.values())])
+
+    kernels = SimpleNamespace(context_step=Kernel(), context_lazy=Kernel())
+    monkeypatch.setattr(wavefront.layers, "step", kernels)
+    monkeypatch.setattr("mcm_fast.exact.cuda.decode.launch", coder)
+    monkeypatch.setattr(wavefront, "side", None)
+    with Watch():
+        for _ in range(2):
+            wavefront._step()
+    assert not operations and len(addresses) == 6 and addresses[:3] == addresses[3:]
+    kept = [*wavefront.arrays, *wavefront.picks, *wavefront.affine, *wavefront.coder.values()]
+    kept += [wavefront.parcel.memory, wavefront.sums, wavefront.coming, wavefront.y]
+    kept += [t for t in wavefront.fields.values() if isinstance(t, torch.Tensor)]
+    kept += [t for t in vars(wavefront.layers.packed).values() if isinstance(t, torch.Tensor)]
+    spans = [(t.data_ptr(), t.data_ptr() + max(t.numel() * t.element_size(), 1)) for t in kept]
+    pointers = {a for row in addresses for a in row if isinstance(a, int) and a > 2**20}
+    assert pointers and all(any(i <= a < j for i, j in spans) for a in pointers)
+
+
 def test_memory_grows_to_the_largest(codec):
     engine = CudaEngine(codec.integers, DEVICE)
     item = items_like(codec, (1, 1, 2.0, 50))[0]
@@ -247,6 +322,22 @@ def test_codec(codec):
     assert all(
         torch.equal(a, codec.decompress(s)) for a, s in zip(found, streams[::2], strict=True)
     )
+
+
+def test_tiles_are_a_batch(codec, monkeypatch):
+    """All coding tiles of an image go on one wavefront."""
+    other = Codec(codec.network, codec.integers, codec.device, None)
+    other.engine, batches = CudaEngine(codec.integers, DEVICE), []
+    decode = Wavefront.decode
+
+    def counting(self, batch, *arrays):
+        batches.append(len(batch.sizes))
+        return decode(self, batch, *arrays)
+
+    monkeypatch.setattr(Wavefront, "decode", counting)
+    stream = codec.compress(noise(20, 130), 40, tiles=64)
+    assert other.decode(stream) == codec.decode(stream)
+    assert batches == [3]
 
 
 def test_threads(codec, engine):

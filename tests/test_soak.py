@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from conftest import noise
 from hostile import resealed
 from test_parallel_use import resident, there_and_back
 
 import mcm_fast
-from mcm_fast import BitstreamError, Codec, container
+from mcm_fast import BitstreamError, Codec, container, installed
 from mcm_fast.exact.cpu import CpuEngine
 
 pytestmark = pytest.mark.soak
@@ -209,3 +211,34 @@ def test_a_hundred_megapixels():
     found = json.loads(done.stdout)
     print(f"\n11585x8632: {found}")
     assert found["peak"] < 16 * 1024 and found["error"] < 200
+
+
+ROWS = """
+import sys
+sys.modules["torch"] = None
+import mcm_fast
+
+small = mcm_fast.imread(sys.argv[1], box=(0, 0, 640, 480))
+image = mcm_fast.imread(sys.argv[1])
+assert (image[:480, :640] == small).all()
+lines = open("/proc/self/status").read().splitlines()  # getrusage counts the parent's peak, too
+peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+print((1024 * peak - image.nbytes) // 2**20)
+"""
+
+
+def test_a_hundred_megapixels_by_rows_of_tiles(tmp_path):
+    """As a photograph's detail fills it: Kodak's or scikit-image's, side by side."""
+    if not installed.has_decoder("small"):
+        pytest.skip("the decoder's file of small is not here")
+    data = pytest.importorskip("skimage.data")
+    names = "astronaut", "coffee", "chelsea", "rocket"
+    pieces = [getattr(data, name)()[:256, :384] for name in names]
+    rows = [np.concatenate([pieces[(3 * r + c) % 4] for c in range(32)], 1) for r in range(32)]
+    image = torch.from_numpy(np.concatenate(rows)).permute(2, 0, 1)
+    path = tmp_path / "large.mcm"
+    path.write_bytes(mcm_fast.compress(image, 50))
+    done = subprocess.run([sys.executable, "-c", ROWS, path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    print(f"\n{image.shape[2]}x{image.shape[1]}: {done.stdout.strip()} MB above the image")
+    assert int(done.stdout) <= 500

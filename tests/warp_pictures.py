@@ -108,9 +108,14 @@ class Picture:
         return dict(zip(self.index[found].tolist(), ordered[found].tolist(), strict=True))
 
 
+def launchers():
+    """The module whose launchers run here."""
+    return extension().warp
+
+
 def launch(name: str, fields: dict) -> None:
     """Calls a launcher; arrays become addresses."""
-    warp = extension().warp
+    warp = launchers()
     struct = {
         "encode": warp.ENCODING,
         "encode_symbols": warp.SYMBOLS,

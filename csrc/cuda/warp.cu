@@ -53,8 +53,8 @@ MCM_KERNEL(kImageThreads) look_up_kernel(const __grid_constant__ Encoding e) {
   look_up_tile(Block<false>(), e, counts);
 }
 
-MCM_KERNEL(kLanes) code_first_kernel(const __grid_constant__ Encoding e) {
-  code_first(Block<false>(), e);
+MCM_KERNEL(kLanes) count_first_kernel(const __grid_constant__ Encoding e) {
+  count_first(Block<false>(), e);
 }
 
 MCM_KERNEL(kLanes) code_chosen_kernel(const __grid_constant__ Encoding e) {
@@ -108,7 +108,7 @@ void encode(const Encoding& e, int64_t stream) {
   launch("count", count_kernel, e.tiles, kImageThreads, stream, e);
   launch("number", number_kernel, e.images, kLanes, stream, e);
   launch("look_up", look_up_kernel, e.tiles, kImageThreads, stream, e);
-  launch("code_first", code_first_kernel, e.images, kLanes, stream, e);
+  launch("count_first", count_first_kernel, e.images, kLanes, stream, e);
   launch("code_chosen", code_chosen_kernel, groups, kLanes, stream, e);
   launch("gather", gather_kernel, groups, kGatherThreads, stream, e);
 }

@@ -28,7 +28,8 @@ struct Share {
 // Shared memory: the coded latents of a chunk. All groups together have a word a latent, up to a
 // round more, and kLanes more each.
 struct Chunk {
-  uint32_t coded;
+  int32_t latents;          // of all chunks
+  uint32_t coded;           // of this one
   uint32_t counts[kWarps];  // of each warp's share
   uint32_t read[kWarps];    // words that each group has read
   Record records[kChunk + 1];
@@ -54,9 +55,11 @@ class LatentDecoder {
       Reading& reading = readings[warp.number()];
       open(warp, reading);
       prepare(warp, 0, reading, shares[warp.number()], chunk);
+      if (warp.number() == 0) warp.once([&] { chunk.latents = reading.latents; });
     });
     block.await_stage();
-    for (int32_t first = 0; first < readings[0].latents; first += kChunk) {
+    const int32_t latents = chunk.latents;
+    for (int32_t first = 0; first < latents; first += kChunk) {
       if (first != 0) {
         block.each_warp([&](const Warp& warp) {
           Reading& reading = readings[warp.number()];
@@ -79,7 +82,7 @@ class LatentDecoder {
  private:
   // What a warp keeps: of the group that it reads, or whose words it helps to fetch.
   struct Reading {
-    int32_t latents = 0;  // of the source
+    int32_t latents;  // of the source
     PerLane<uint32_t> states;
     Words words;
   };

@@ -1,7 +1,7 @@
 // Encoding on warps: from visits to segments (warp/launchers.h says what is what). Three launches:
 //
-//   code_first      with 32 states, one warp an image
-//   code_chosen     with as many as the size of that can afford, one warp a group
+//   count_first     how many words there are with 32 states, one warp an image
+//   code_chosen     with as many states as that size can afford, one warp a group
 //   gather_group    all segments, one behind the other
 //
 // A warp fetches what it codes some rounds ahead: memory is slower than the coder.
@@ -59,7 +59,8 @@ template <class Source, class Fetched>
 MCM_BODY void look_up_puts(const Warp& warp, const Source& source, const Rounds& rounds,
                            int64_t round, const PerLane<Fetched>& fetched, Puts& puts) {
   warp.each([&](int lane) {
-    puts.frequency[lane] = 0;
+    puts.start[lane] = puts.frequency[lane] = puts.reciprocal[lane] = 0;
+    puts.raw[lane] = 0;
     puts.escape[lane] = false;
     if (!rounds.active(round, lane)) return;
     const Visit visit = source.visit(fetched[lane]);
@@ -72,9 +73,9 @@ MCM_BODY void look_up_puts(const Warp& warp, const Source& source, const Rounds&
 }
 
 // All visits of a group, the last round first.
-template <class Source>
+template <class Source, class Writer>
 MCM_BODY void put_rounds(const Warp& warp, const Source& source, const Rounds& rounds,
-                         GroupWriter& writer) {
+                         Writer& writer) {
   Batch<typename Source::Fetched> next;
   int64_t round = (rounds.size() - 1) / kAhead * kAhead;
   next.fetch(warp, source, rounds, round);
@@ -123,11 +124,13 @@ struct CodedGroup {
     return e.states + image * kMaxStates + group * lanes;
   }
 
+  MCM_BODY VisitSource source(const Encoding& e) const { return {e.visits + first, e.raw + first}; }
+
   // Returns how many words there are.
   MCM_BODY int32_t code(const Warp& warp, const Encoding& e) const {
     GroupWriter writer;
     writer.open(warp, words_end(e));
-    put_rounds(warp, VisitSource{e.visits + first, e.raw + first}, rounds, writer);
+    put_rounds(warp, source(e), rounds, writer);
     warp.each([&](int lane) {
       if (lane < lanes) states(e)[lane] = writer.states()[lane];
     });
@@ -135,17 +138,19 @@ struct CodedGroup {
   }
 };
 
-// rans.h's, from the size of an image's first coding.
+// rans.h's, from the size of an image with 32 states.
 MCM_BODY int32_t lanes_for(const Encoding& e, int64_t image) {
   return mcm::lanes_for(4 * kLanes + 2 * int64_t{e.first_words[image]});
 }
 
 template <class Block>
-MCM_BODY void code_first(const Block& block, const Encoding& e) {
+MCM_BODY void count_first(const Block& block, const Encoding& e) {
   const CodedGroup group(e, block.number(), 0, kLanes);
   block.each_warp([&](const Warp& warp) {
-    const int32_t words = group.code(warp, e);
-    warp.once([&] { e.first_words[group.image] = words; });
+    WordCounter counter(warp);
+    put_rounds(warp, group.source(e), group.rounds, counter);
+    const uint32_t words = counter.count(warp);
+    warp.once([&] { e.first_words[group.image] = static_cast<int32_t>(words); });
   });
 }
 
@@ -156,8 +161,7 @@ MCM_BODY void code_chosen(const Block& block, const Encoding& e) {
   const int32_t number = block.number() % kMaxGroups, all_lanes = lanes_for(e, image);
   const CodedGroup group(e, image, number, all_lanes);
   block.each_warp([&](const Warp& warp) {
-    int32_t words = e.first_words[image];
-    if (number < group.groups && all_lanes != kLanes) words = group.code(warp, e);
+    const int32_t words = number < group.groups ? group.code(warp, e) : 0;
     warp.once([&] {
       const int32_t size = 2 * group.lanes + words;
       e.segment_size[block.number()] = number < group.groups ? size : 0;

@@ -17,6 +17,9 @@
 #else
 #include <algorithm>
 #include <array>
+#ifdef MCM_WARP_THREADS
+#include <pthread.h>
+#endif
 #define MCM_BODY inline
 #define MCM_UNROLL
 #endif
@@ -151,8 +154,15 @@ T load(const T* at) {
   return *at;
 }
 
+#ifdef MCM_WARP_THREADS
+inline void subtract(int32_t* at, int32_t value) {
+  __atomic_fetch_sub(at, value, __ATOMIC_RELAXED);
+}
+inline void set_bits(int32_t* at, int32_t bits) { __atomic_fetch_or(at, bits, __ATOMIC_RELAXED); }
+#else
 inline void subtract(int32_t* at, int32_t value) { *at -= value; }
 inline void set_bits(int32_t* at, int32_t bits) { *at |= bits; }
+#endif
 
 class Warp {
  public:
@@ -194,6 +204,30 @@ class Warp {
 
 class Near;
 
+#ifdef MCM_WARP_THREADS
+// A thread a warp, for ThreadSanitizer (tests/test_warp_threads.py).
+class Block {
+ public:
+  using Memory = Near;
+  Block(int64_t number, int warps, int mine, pthread_barrier_t* barrier)
+      : number_(number), warps_(warps), mine_(mine), barrier_(barrier) {}
+  int number() const { return static_cast<int>(number_); }
+  int warps() const { return warps_; }
+
+  template <class F>
+  void each_warp(const F& f) const {
+    f(Warp(mine_));
+    pthread_barrier_wait(barrier_);
+  }
+  const void* staged(const void* from, int64_t) const { return from; }
+  void await_stage() const { pthread_barrier_wait(barrier_); }
+
+ private:
+  int64_t number_;
+  int warps_, mine_;
+  pthread_barrier_t* barrier_;
+};
+#else
 class Block {
  public:
   using Memory = Near;
@@ -212,6 +246,8 @@ class Block {
   int64_t number_;
   int warps_;
 };
+
+#endif
 
 #endif
 

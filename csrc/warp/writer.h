@@ -21,6 +21,41 @@ struct Puts {
 // 2^32 / frequency is larger by at most 1, and x < 2^32.
 MCM_BODY uint32_t reciprocal_of(uint32_t frequency) { return 0xFFFFFFFF / frequency; }
 
+// rans_put without a division.
+MCM_BODY uint32_t put_symbol(uint32_t x, uint32_t start, uint32_t frequency, uint32_t reciprocal) {
+  uint32_t quotient = high_product(x, reciprocal), rest = x - quotient * frequency;
+  if (rest >= frequency) ++quotient, rest -= frequency;
+  return (quotient << kSymbolBits) + rest + start;
+}
+
+// How many words a GroupWriter would write. Lanes do not wait for each other.
+class WordCounter {
+ public:
+  MCM_BODY explicit WordCounter(const Warp& warp) {
+    warp.each([&](int lane) {
+      states_[lane] = kInitialState;
+      words_[lane] = 0;
+    });
+  }
+  MCM_BODY uint32_t count(const Warp& warp) const { return warp.sum(words_); }
+
+  MCM_BODY void put(const Warp& warp, const Puts& puts) {
+    warp.each([&](int lane) {
+      const uint32_t frequency = puts.frequency[lane], before = states_[lane];
+      uint32_t x = puts.escape[lane] ? rans_refill(before >> kRawBits, puts.raw[lane]) : before;
+      const bool active = frequency != 0;
+      const bool overflows = active && rans_overflows(x, frequency, kSymbolBits);
+      x = overflows ? x >> 16 : x;
+      words_[lane] += overflows + puts.escape[lane];
+      x = put_symbol(x, puts.start[lane], frequency, puts.reciprocal[lane]);
+      states_[lane] = active ? x : before;
+    });
+  }
+
+ private:
+  PerLane<uint32_t> states_, words_;
+};
+
 class GroupWriter {
  public:
   // Words go right before `end`.
@@ -64,14 +99,6 @@ class GroupWriter {
       word[lane] = static_cast<uint16_t>(x);
       if (puts.escape[lane]) x = rans_refill(x >> kRawBits, puts.raw[lane]);
     });
-  }
-
-  // rans_put without a division.
-  MCM_BODY static uint32_t put_symbol(uint32_t x, uint32_t start, uint32_t frequency,
-                                      uint32_t reciprocal) {
-    uint32_t quotient = high_product(x, reciprocal), rest = x - quotient * frequency;
-    if (rest >= frequency) ++quotient, rest -= frequency;
-    return (quotient << kSymbolBits) + rest + start;
   }
 
   PerLane<uint32_t> states_;

@@ -9,7 +9,8 @@ from ...threads import current
 from ..extension import extension
 from .rendering import Rendering
 
-BAND = 8  # of a tensor that are computed at once: they and their neighbours stay in the cache
+BAND = 8  # rows of a tensor that are computed at once: they and their neighbours stay in the cache
+LEAST_BAND, WIDE = 2, 128  # of pictures of more latents a row than WIDE: memory grows with both
 
 
 class CpuRenderer:
@@ -42,7 +43,7 @@ class CpuRenderer:
         *,
         box: tuple[int, int, int, int] | None = None,
         transposed: bool = False,
-        band: int = BAND,
+        band: int | None = None,
     ) -> np.ndarray:
         """Decoded latents and what the entropy model says of them -> pixels.
 
@@ -55,7 +56,7 @@ class CpuRenderer:
                 h * block x w * block by default.
             transposed: the coded orientation is not the image's.
             band: rows of a tensor that are computed at once; changes the speed and the memory,
-                never the pixels.
+                never the pixels. By default fewer for wide pictures.
 
         Returns uint8 [height, width, 3] of the box, in the image's orientation.
         Raises ValueError for a wrong shape or type, or a number out of range.
@@ -69,6 +70,9 @@ class CpuRenderer:
         arrays = (_cut(array, *rows) for array in arrays)
         y0, x0 = (span.start * block for span in rows)
         box = top - y0, left - x0, bottom - y0, right - x0
+        if band is None:
+            columns = rows[1].stop - rows[1].start
+            band = min(BAND, max(LEAST_BAND, BAND * WIDE // columns))
         return self._packed.render(*arrays, quality, box, transposed, self.threads, band)
 
     def _seen(self, first: int, last: int, length: int) -> slice:

@@ -1,0 +1,19 @@
+// What a rendering sees of the latents (mcm_fast/exact/pixels/rendering.py: reach, alignment).
+#pragma once
+
+#include "../pixels/rendering.h"
+
+namespace mcm::c {
+
+struct Sight {
+  int64_t align;  // as many latents belong together
+  int64_t reach;  // latents beyond aligned ones that their pixels depend on, a multiple of `align`
+  int64_t scale;  // pixels of the image along the side of one that it draws
+  bool y_alone;   // what the entropy model says of y does not matter
+};
+
+// std::invalid_argument unless the rendering draws at `scale` for a model of such channels and
+// indexes.
+Sight sight_of(const pixels::Rendering& rendering, const Model& model, int64_t scale);
+
+}  // namespace mcm::c

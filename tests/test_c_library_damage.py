@@ -1,0 +1,187 @@
+"""The C library refuses what `PixelDecoder` refuses, for the same reason; and files of models."""
+
+import dataclasses
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from c_library import BAD_MODEL, NO_FILE, CDecoder, Refused, outcome
+from decoders import decoder_of
+from format_streams import raw, sealed, start
+from hostile import damaged, strange_but_good
+from safetensors.numpy import load_file, save_file
+
+import mcm_fast
+from mcm_fast import container
+
+
+def test_damage(native, arrays, c_streams):
+    """Every truncation, and flips of bits all over the stream: for the same reason."""
+    for kind in ("pixel", "gray-alpha", "tiles-gray"):
+        stream = c_streams[kind]
+        broken = [stream[:n] for n in range(0, len(stream), 1 + len(stream) // 100)]
+        for i in range(0, 8 * len(stream), 1 + len(stream) // 20):
+            flipped = bytearray(stream)
+            flipped[i // 8] ^= 1 << i % 8
+            broken.append(bytes(flipped))
+        for data in broken:
+            for box in (None, (0, 0, 1, 1)):
+                expected = outcome(arrays.decompress, data, box=box)
+                assert outcome(native.decompress, data, box=box) == expected
+
+
+def test_crafted_streams(native, arrays, c_codec):
+    """With checksums that hold."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (3, 100, 130), dtype=torch.uint8, generator=generator)
+    good = c_codec.compress(noise, 90)
+    latents = c_codec.decode(good)
+    crafted = damaged(good, latents.y.numel() + latents.z.numel())
+    for name, stream in {**crafted, **strange_but_good(good), "good": good}.items():
+        expected = outcome(arrays.decompress, stream)
+        assert outcome(native.decompress, stream) == expected, name
+        assert isinstance(expected, bytes) == (name == "good" or name not in crafted), name
+
+
+HUGE = b"\xff\xff\xff\xff\x0f"
+GREEDY = {
+    "tiles": sealed(start(flags=8) + HUGE + HUGE + b"\x01\x01") + bytes(3000),
+    "exceptions": raw(table=b"\x00" + HUGE + b"\x00"),
+    "words": raw(table=b"\x55\x00" + HUGE * 32),
+    "chunk": raw(start(flags=4), chunk_list=b"\x01iccp" + HUGE),
+    "chunks": raw(start(flags=4), chunk_list=HUGE),
+    "alpha": raw(start(flags=4), chunk_list=b"\x01Alph\x05", alpha=sealed(HUGE)),
+    "no alpha": raw(start(flags=4), chunk_list=b"\x01Alph\x00", alpha=sealed(b"")),
+    "image": raw(size=HUGE + HUGE),
+    "no image": raw(size=b"\x00\x01"),
+    "long varint": raw(size=b"\x81\x00\x01"),
+    "large varint": raw(size=b"\xff\xff\xff\xff\x10\x01"),
+    "endless varint": raw(size=b"\x80" * 6 + b"\x01"),
+    "no type": raw(start(flags=4), chunk_list=b"\x01ic p\x00", chunks=sealed(b"")),
+    "twice": raw(start(flags=4), chunk_list=b"\x02icc\x61\x00icc\x61\x00", chunks=2 * sealed(b"")),
+    "newer": raw(start(flags=4), chunk_list=b"\x01ABCD\x00", alpha=sealed(b"")),
+    "after alpha": raw(start(flags=4), chunk_list=b"\x02Alph\x00iccp\x00"),
+    "padding": raw(payload=b"\x00\x00\x01\x00\x00"),
+    "one pixel": raw(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GREEDY)
+def test_unearned_numbers(native, arrays, name):
+    expected = outcome(arrays.decompress, GREEDY[name])
+    assert outcome(native.decompress, GREEDY[name]) == expected != "refused"
+
+
+def test_alpha_bombs(native, arrays, c_streams):
+    """What inflates to more, less, or something else than the tile's rows."""
+    for kind in ("rgba", "tiles-portrait"):
+        stream = container.unpack(c_streams[kind])
+        good = stream.alpha[0]
+        rows = zlib.decompress(good)
+        bad = {
+            "more": zlib.compress(rows + b"\0"), "bomb": zlib.compress(bytes(10**8)),
+            "less": zlib.compress(rows[:-1]), "nothing": b"", "no zlib": bytes(20),
+            "cut": good[:-1], "longer": good + b"\0", "sum": good[:-1] + bytes([good[-1] ^ 1]),
+            "filter": zlib.compress(b"\5" + rows[1:]),
+        }  # fmt: skip
+        for name, content in bad.items():
+            data = container.pack(dataclasses.replace(stream, alpha=[content, *stream.alpha[1:]]))
+            for box in (None, (0, 0, 9, 9)):
+                expected = outcome(arrays.decompress, data, box=box)
+                assert outcome(native.decompress, data, box=box) == expected, name
+                assert expected is mcm_fast.Reason.DAMAGED
+
+
+def test_every_filter_of_png(native, arrays, c_streams):
+    stream = container.unpack(c_streams["gray-alpha"])
+    width, height = stream.coded_size
+    rows = np.random.default_rng(0).integers(0, 256, (height, width + 1), np.uint8)
+    rows[:, 0] = np.arange(len(rows)) % 5
+    data = container.pack(dataclasses.replace(stream, alpha=[zlib.compress(rows.tobytes())]))
+    for scale in (1, 8):
+        expected = arrays.decompress(data, scale=scale)
+        assert np.array_equal(native.decompress(data, scale=scale), expected)
+
+
+def refusal(libmcm, path: Path, stream: bytes | None = None) -> int | None:
+    """The status of opening a file and, with a stream, of decoding it."""
+    try:
+        decoder = CDecoder(libmcm, path)
+    except Refused as error:
+        assert str(error)
+        return error.status
+    try:
+        stream and decoder.decompress(stream)
+    except Refused as error:
+        return error.status
+    finally:
+        decoder.close()
+    return None
+
+
+def stated(shape: str, offsets: str = "[0,0]", kind: str = "I8") -> str:
+    return f'"a":{{"dtype":"{kind}","shape":{shape},"data_offsets":{offsets}}}'
+
+
+# Headers of safetensors files, or nearly so, without data behind them.
+NO_HEADERS = [
+    *("", "{", "{}", "[]", "null", "{}x", '{"a":1}', '{"a":{}}', '{"\\x":{}}', '{"a', '{"a\\'),
+    *('{"a\n":{}}', '{"__metadata__":{"a":1}}', '{"__metadata__":{"a":"\\u00e9\\n"}}'),
+    *('{"a":{"dtype":"I8",}}', '{"a":{"strides":[1]}}', '{"a":{"data_offsets":[0]}}'),
+    '{"a":{"shape":[],"data_offsets":[0,0,0]}}',
+    *(
+        f"{{{tensors}}}"
+        for tensors in (
+            stated("[-1]"),
+            stated("[1.5]"),
+            stated("[2]", "[0,1]"),
+            stated("[1]", "[1,0]"),
+            stated("[0]", "[99,99]"),
+            stated("[4294967296,4294967296]", kind="I64"),
+            stated("[18446744073709551616]"),
+            stated("[9223372036854775808]"),
+            stated("[0]") + "," + stated("[0]"),
+            stated("[0]"),
+        )
+    ),
+]
+
+
+def test_files_that_are_no_decoder_s(libmcm, c_model, tmp_path):
+    path = tmp_path / "bad.safetensors"
+    assert refusal(libmcm, path) == refusal(libmcm, tmp_path) == NO_FILE
+    good = decoder_of(c_model).read_bytes()
+    end = 8 + int.from_bytes(good[:8], "little")
+    cuts = [good[:n] for n in (0, 7, 8, 9, 100, end - 1, end, len(good) - 1)]
+    texts = [text.encode() for text in NO_HEADERS]
+    texts = [len(text).to_bytes(8, "little") + text for text in texts]
+    for data in (*cuts, *texts, b"\xff" * 8 + good[8:], c_model.read_bytes()):
+        path.write_bytes(data)
+        assert refusal(libmcm, path) == BAD_MODEL
+
+
+def test_numbers_that_break_a_bound(libmcm, c_model, c_streams, tmp_path):
+    path, tensors = tmp_path / "bad.safetensors", load_file(decoder_of(c_model))
+    edits = {
+        "bias": ((0, 0), 2**50), "tables.cdf": (1, -5), "pixels.faithful.layers": ((0, 1), 7),
+        "pixels.faithful.0.bias": (0, 2**60), "pixels.faithful.exp2": (0, -1),
+    }  # fmt: skip
+    save_file(tensors, path)
+    assert refusal(libmcm, path, c_streams["rgb"]) is None
+    for name, (place, value) in edits.items():
+        changed = tensors[name].copy()
+        changed[place] = value
+        save_file({**tensors, name: changed}, path)
+        assert refusal(libmcm, path, c_streams["rgb"]) == BAD_MODEL, name
+    for name in ("multiplier", "pixels.faithful.gain", "slice.3.head.weight"):
+        save_file({key: t for key, t in tensors.items() if key != name}, path)
+        assert refusal(libmcm, path, c_streams["rgb"]) == BAD_MODEL, name
+    swapped = {k.replace("faithful", "preview8"): t for k, t in tensors.items() if "view8" not in k}
+    save_file(swapped | {k: t for k, t in tensors.items() if "faithful" in k}, path)
+    decoder = CDecoder(libmcm, path)
+    with pytest.raises(Refused, match="scale") as caught:
+        decoder.decompress(c_streams["rgb"], scale=8)
+    assert caught.value.status == BAD_MODEL
+    decoder.close()
