@@ -20,6 +20,7 @@ FLOORS = [
     CODEC,
     {"evaluation"},
     {"training"},
+    {"transcoding"},
     {"cli", "__main__"},
 ]
 
