@@ -95,7 +95,8 @@ class Exchange:
                 require_equal(f"{name}, by its writer", getattr(ours, name), getattr(written, name))
             for name in ("hyper", "mu", "indexes"):
                 require_equal(name, *(getattr(x.parameters, name) for x in (theirs, ours)))
-        return self._compare(images[0], reader.synthesis(read[0]), writer.synthesis(own[0]))
+        pairs = (reader, read[0]), (writer, own[0])
+        return self._compare(images[0], *(codec.synthesis(x, exact=False) for codec, x in pairs))
 
     def _compare(self, image, theirs, ours) -> dict[str, float]:
         """Floating point: the pictures may differ a little, the GPU's being of half precision."""
