@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 C_LIBRARY := $(wildcard csrc/mcm.h csrc/c/*)
 CSRC := $(filter-out $(C_LIBRARY),$(wildcard csrc/*.h csrc/*.cpp csrc/*/*))
-OUTSIDE := $(C_LIBRARY) $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp examples/*.c)
+OUTSIDE := $(C_LIBRARY) $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp examples/*.c tests/*.c)
 AWAY := build/wheel-check
 
-.PHONY: demo test slow soak lib fuzz bench gpu-check style format wheel-check clean
+.PHONY: demo test slow integrations soak lib fuzz bench gpu-check style format wheel-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
@@ -19,6 +19,13 @@ test: $(VENV)/.installed
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow
+
+# mcm_fast.integrations and transcoding against the real packages: webdataset, zarr, datasets, litdata,
+# ray, pyarrow. They are large, and no part of `make test`, which skips what is absent.
+integrations: $(VENV)/.installed
+	$(PIP) install -q -c constraints.txt -e '.[integrations]'
+	$(BIN)/python -m pytest -m 'not soak' -rs tests/test_integrations.py tests/test_transcode.py \
+	    tests/test_examples.py
 
 # The long runs of tests/test_soak.py: an hour, and 16 GB.
 soak: $(VENV)/.installed

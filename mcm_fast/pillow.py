@@ -5,22 +5,21 @@
     image = Image.open("photo.mcm")                 # the header alone: size, mode, ICC, Exif, XMP
     image.save("copy.mcm", quality=50)              # also effort=, target_bpp=, exif=, xmp=, ...
 
-Modes L, LA, RGB and RGBA. Opening needs no torch; saving does.
+Modes L, LA, RGB and RGBA. Opening and loading need no torch; saving does.
 """
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from PIL import ExifTags, Image, ImageFile
 
 from . import container
 from .errors import BitstreamError, Reason
+from .installed import has_decoder, load_decoder
+from .integrations.pictures import array_of
 from .limits import MAX_PIXELS
 from .metadata import named
-
-if TYPE_CHECKING:
-    import numpy as np
 
 FORMAT = "MCM"
 MIME = "image/x-mcm"
@@ -48,7 +47,26 @@ class McmImageFile(ImageFile.ImageFile):
         self._size = header.width, header.height
         colours, alpha = ("L" if header.gray else "RGB"), container.ALPHA in header.chunks
         self._mode = colours + "A" * alpha
-        self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, ())]
+        self._model = header.model
+        self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, (1,))]
+
+    def draft(
+        self, mode: str | None, size: tuple[int, int] | None
+    ) -> tuple[str, tuple[int, int, float, float]] | None:
+        """Load a preview of 1/8 or 1/16, at least as large as `size`, where the model has them."""
+        if size is None or len(self.tile) != 1 or self.decoderconfig:
+            return None
+        width, height = self.size
+        scales = load_decoder(self._model).scales if has_decoder(self._model) else [1]
+        scale = max(
+            (n for n in scales if width >= n * size[0] and height >= n * size[1]), default=1
+        )
+        if scale == 1:
+            return None
+        self._size = -(-width // scale), -(-height // scale)
+        self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, (scale,))]
+        self.decoderconfig = (scale,)
+        return self.mode, (0, 0, width / scale, height / scale)
 
     def load_seek(self, pos: int) -> None:
         # Its presence tells ImageFile.Parser that the decoder wants the whole file.
@@ -76,21 +94,14 @@ class McmDecoder(ImageFile.PyDecoder):
 
     def decode(self, buffer: Any) -> tuple[int, int]:
         assert self.fd is not None
+        (scale,) = self.args
         try:
-            pixels = _decoded(self.fd, _pixel_limit())
+            pixels = array_of(cast(BinaryIO, self.fd), scale, _pixel_limit())
         except BitstreamError as error:
             cut = error.reason is Reason.TRUNCATED
             raise OSError(f"image file is truncated ({error})" if cut else str(error)) from error
         self.set_as_raw(pixels.tobytes())
         return -1, 0
-
-
-def _decoded(file: IO[bytes], max_pixels: int) -> np.ndarray:
-    """(H, W, C) uint8 of a stream."""
-    from .api import decompress
-
-    image = decompress(cast(BinaryIO, file), max_pixels=max_pixels)
-    return image.permute(1, 2, 0).contiguous().numpy()
 
 
 def _pixel_limit() -> int:

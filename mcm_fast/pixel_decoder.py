@@ -58,9 +58,10 @@ class PixelDecoder(StreamDecoder):
         self.threads = check_threads(threads)
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self._file = DecoderFile(path)
-        previews = {PREVIEW.format(scale) for scale in SCALES}
-        found = self._file.renderings.items()
-        self.renderings: dict[str, str] = {name: key for name, key in found if name not in previews}
+        found = self._file.renderings
+        previews = {PREVIEW.format(scale): scale for scale in SCALES}
+        self.renderings: dict[str, str] = {n: key for n, key in found.items() if n not in previews}
+        self.scales = [1, *(scale for name, scale in previews.items() if name in found)]
         integers = self._file.integers()
         slices = sum(name.endswith(".head.weight") for name in integers)
         self._engine = ArrayEngine(integers, slices, self.threads)

@@ -13,13 +13,14 @@ ROOT = Path(__file__).parents[1]
 CODEC: set[str] = set()
 FLOORS = [
     {"errors", "limits", "inputs", "tensor_inputs", "coding_tiles", "files", "gray"}
-    | {"many", "metadata", "opaque", "rate", "state", "threads", "warn"},
+    | {"lazy", "many", "metadata", "opaque", "rate", "state", "threads", "warn"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},
     CODEC,
     {"evaluation"},
     {"training"},
+    {"transcoding"},
     {"cli", "__main__"},
 ]
 

@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import subprocess
+import sys
 import time
 import warnings
 
@@ -13,6 +15,7 @@ from PIL import Image, ImageChops, ImageFile, ImageStat, UnidentifiedImageError
 import mcm_fast
 import mcm_fast.pillow
 from mcm_fast import container, images
+from mcm_fast.installed import load_decoder
 from mcm_fast.pillow import McmImageFile
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF/></x:xmpmeta>'
@@ -55,7 +58,7 @@ def test_read_and_write(mode):
 
 def test_pixels_are_those_of_the_codec(stream):
     pixels = np.array(Image.open(io.BytesIO(stream)))
-    assert np.array_equal(pixels, mcm_fast.decompress(stream).permute(1, 2, 0).numpy())
+    assert np.array_equal(pixels, mcm_fast.imread(stream))
 
 
 @pytest.mark.parametrize(
@@ -211,6 +214,20 @@ def test_any_truncation(stream):
             image.load()
 
 
+def test_draft_and_thumbnail():
+    large = mcm_fast.compress(images.read_image(saved(picture(size=(320, 200))))[0])
+    image = Image.open(io.BytesIO(large))
+    assert image.draft("RGB", (161, 100)) is None and image.size == (320, 200)
+    if 8 not in load_decoder("small").scales:
+        pytest.skip("the installed decoder has no previews")
+    assert image.draft("RGB", (40, 25)) == ("RGB", (0, 0, 40, 25))
+    assert image.size == (40, 25) and image.draft("RGB", (2, 2)) is None
+    assert np.array_equal(np.array(image), mcm_fast.imread(large, scale=8))
+    small = Image.open(io.BytesIO(large))
+    small.thumbnail((20, 20))
+    assert small.size == (20, 12) and difference(small, picture(size=(20, 12))) < 8
+
+
 def test_verify_and_damage(stream):
     Image.open(io.BytesIO(stream)).verify()
     damaged = bytearray(stream)
@@ -264,3 +281,11 @@ def test_opening_is_quick(stream, tmp_path):
         assert Image.open(path).size == (64, 40)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.005
+
+
+def test_neither_opening_nor_loading_needs_torch(stream, tmp_path):
+    (tmp_path / "a.mcm").write_bytes(stream)
+    script = "import sys\nfrom PIL import Image\nimport mcm_fast.pillow\n"
+    script += "image = Image.open('a.mcm')\nassert image.size == (64, 40)\nimage.load()\n"
+    script += "assert image.getpixel((0, 0)) and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)

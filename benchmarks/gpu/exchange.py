@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 import variants
-from differences import Different, require_equal, say
+from differences import Different, require_equal
 from dry import interpreted
 from images import made, photographs
+from rows import say
 
 import mcm_fast
 from mcm_fast import Codec, Latents, container

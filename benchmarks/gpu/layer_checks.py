@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from differences import require_equal, say
+from differences import require_equal
 from images import made
+from rows import say
 from torch import Tensor
 
 import mcm_fast

@@ -1,4 +1,4 @@
-"""The command line: `mcm-fast compress`, `decompress`, `info`, `eval`, `judge`, `train`, `export`.
+"""The command line: `mcm-fast compress`, `decompress`, `transcode`, `info`, `eval` and others.
 
 A command here only reads its arguments; torch is imported when one runs, so that `--help` is quick.
 """
@@ -23,6 +23,7 @@ from .jobs import EXPECTED, reason
 from .judge import judge
 from .streams import flush, reserve, say, show
 from .train import train
+from .transcode import transcode
 
 app = typer.Typer(
     help="A learned image codec, exact on every device.",
@@ -34,6 +35,7 @@ app = typer.Typer(
 for name, command in {
     "compress": compress,
     "decompress": decompress,
+    "transcode": transcode,
     "info": info,
     "eval": evaluate,
     "judge": judge,

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
@@ -41,7 +41,7 @@ def processes_for(jobs: int, files: int, device: str) -> int:
 
 
 def outcomes_of(
-    items: list[Item],
+    items: Iterable[Item],
     attempt: Callable[[Item], Outcome],
     processes: int,
     modules: Sequence[str] = MODULES,
@@ -68,7 +68,7 @@ def outcomes_of(
 
 
 def _completed(
-    pool: ProcessPoolExecutor, items: list[Item], attempt: Callable[[Item], Outcome], ahead: int
+    pool: ProcessPoolExecutor, items: Iterable[Item], attempt: Callable[[Item], Outcome], ahead: int
 ) -> Iterator[Outcome]:
     waiting: set[Future[Outcome]] = set()
     left = iter(items)
