@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 C_LIBRARY := $(wildcard csrc/mcm.h csrc/c/*)
 CSRC := $(filter-out $(C_LIBRARY),$(wildcard csrc/*.h csrc/*.cpp csrc/*/*))
-OUTSIDE := $(C_LIBRARY) $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp examples/*.c)
+OUTSIDE := $(C_LIBRARY) $(wildcard fuzz/*.h fuzz/*.cpp benchmarks/*.cpp examples/*.c tests/*.c)
 AWAY := build/wheel-check
 
 .PHONY: demo test slow integrations soak lib fuzz bench gpu-check style format wheel-check clean

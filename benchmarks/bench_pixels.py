@@ -59,7 +59,7 @@ def test_beside_floats(report, threads):
         extension().use_simd(level)
         return renderer.render(*arrays(), latents.quality_steps)
 
-    runs = [lambda: codec.synthesis(latents)]
+    runs = [lambda: codec.synthesis(latents, exact=False)]
     runs += [functools.partial(exact, level) for level in LEVELS]
     before = torch.get_num_threads(), extension().simd()
     torch.set_num_threads(threads)

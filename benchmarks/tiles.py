@@ -7,10 +7,12 @@ Without it each image is enlarged to 12 megapixels. Prints the rate of tiles aga
 parts of a larger image.
 """
 
+import hashlib
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -67,6 +69,19 @@ def threads(codec: mcm_fast.Codec, image: torch.Tensor) -> None:
                 each.append(seconds(time.perf_counter, lambda e=engine, p=parts: e.decode(p)))
         one, two = map(statistics.median, spent)
         print(f"quality {quality}, 1024, one thread {one:.3f} s, two {two:.3f}: {one / two:.2f}")
+        print(f"  (two hashes, one after the other and at once: {second_core():.2f})")
+
+
+def second_core() -> float:
+    """How much faster two threads are that share nothing: what the machine gives."""
+
+    def twice(workers: int) -> None:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda _: hashlib.sha256(bytes(10**8)).digest(), range(2)))
+
+    spent = [[seconds(time.perf_counter, lambda n=n: twice(n)) for _ in range(5)] for n in (1, 2)]
+    one, two = map(statistics.median, spent)
+    return one / two
 
 
 def main() -> None:

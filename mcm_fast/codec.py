@@ -15,7 +15,6 @@ from typing import Any, Literal, overload
 from torch import Tensor
 
 from . import tiled
-from .channels import split
 from .container import Stream
 from .decoder import Decoder
 from .encoder import Carried, Encoder
@@ -27,14 +26,15 @@ from .inputs import (
     check_on_damage,
     check_on_error,
     check_quality,
+    check_streams,
     check_tiles,
 )
-from .latents import Latents
+from .latents import Latents, check_latents
 from .many import OnError, attempt, settle, single, together
+from .pictures import Given, ImageLike, Images, check_batch, check_out, into
 from .presets import FAITHFUL
 from .state import public
 from .stream_decoder import AnyStream
-from .tensor_inputs import check_image, check_latents, check_many
 
 
 class Codec(Encoder, Decoder):
@@ -47,7 +47,7 @@ class Codec(Encoder, Decoder):
     @public
     def compress(
         self,
-        image: Tensor,
+        image: ImageLike,
         quality: float | None = None,
         *,
         target_bpp: float | None = None,
@@ -62,12 +62,15 @@ class Codec(Encoder, Decoder):
         """Compress an image.
 
         Args:
-            image: (C, H, W), uint8 or float in [0, 1], on any device. C is 1 (gray), 2 (gray and
-                alpha), 3 (RGB) or 4 (RGBA). Alpha is stored without loss, in 8 bits.
+            image: a tensor (C, H, W), uint8 or float in [0, 1], on any device; an array (H, W) or
+                (H, W, C) of such numbers; an image of Pillow; or the path of a picture file. C is 1
+                (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA). Alpha is stored without loss, in 8
+                bits.
             quality: 0 .. 100, in steps of 0.01; 50 if neither it nor target_bpp is given.
             target_bpp: instead of a quality, bits a pixel of the stream without its metadata, found
                 by bisection over the quality. Warns (UserWarning) when no quality comes within 2 %.
-            metadata: to carry beside the picture, bytes: icc_profile, exif, xmp, cicp.
+            metadata: to carry beside the picture, bytes: icc_profile, exif, xmp, cicp. None: what a
+                file has, the profile of an image of Pillow, nothing beside tensors and arrays.
             tiles: the side of coding tiles in pixels, a multiple of 64; 0 for none. None: none up
                 to 4 megapixels, 1024 above. They can be decoded one by one, and side by side.
             effort: 0 .. 9, the time spent on a search for better latents (docs/effort.md). Never
@@ -81,15 +84,15 @@ class Codec(Encoder, Decoder):
         Returns: the stream.
         Raises ValueError for anything else, and for an image above `max_pixels`.
         """
-        aim, chunks = check_aim(quality, target_bpp), check_metadata(metadata)
-        image = check_image(image, self.max_pixels)
+        aim = check_aim(quality, target_bpp)
+        given = self._given(image, metadata)
         wish = self._wish(effort, rendering, objective, importance, progress)
-        return single(self._compress([image], aim, chunks, check_tiles(tiles), wish)[0])
+        return single(self._compress([given], aim, check_tiles(tiles), wish)[0])
 
     @overload
     def compress_many(
         self,
-        images: Sequence[Tensor] | Tensor,
+        images: Images,
         quality: float | None = None,
         *,
         target_bpp: float | None = None,
@@ -104,7 +107,7 @@ class Codec(Encoder, Decoder):
     @overload
     def compress_many(
         self,
-        images: Sequence[Tensor] | Tensor,
+        images: Images,
         quality: float | None = None,
         *,
         target_bpp: float | None = None,
@@ -119,7 +122,7 @@ class Codec(Encoder, Decoder):
     @public
     def compress_many(
         self,
-        images: Sequence[Tensor] | Tensor,
+        images: Images,
         quality: float | None = None,
         *,
         target_bpp: float | None = None,
@@ -130,34 +133,38 @@ class Codec(Encoder, Decoder):
         rendering: str = FAITHFUL,
         on_error: OnError = "raise",
     ) -> Any:
-        """Compress images of any sizes: a list of (C, H, W), or a batch (N, C, H, W).
+        """Compress images of any sizes: a list of what `compress` takes, a tensor (N, C, H, W) or
+        an array (N, H, W, C).
 
         Each stream equals that of `compress`, whose arguments these are. `on_error`: "raise" the
         first error with its image's index, or "return" each in its image's place.
         """
         check_on_error(on_error)
-        aim, chunks = check_aim(quality, target_bpp), check_metadata(metadata)
-        checked = [
-            attempt(lambda item: check_image(item, self.max_pixels), image)
-            for image in check_many(images, "images")
-        ]
+        aim = check_aim(quality, target_bpp)
+        check_metadata(metadata)
+
+        def given(image: Any) -> Given:
+            return self._given(image, metadata)
+
+        checked: list[Given | Exception] = [attempt(given, image) for image in check_batch(images)]
         wish = self._wish(effort, rendering, objective, None, None)
         items = settle(checked, on_error)
-        return settle(self._compress(items, aim, chunks, check_tiles(tiles), wish), on_error)
+        return settle(self._compress(items, aim, check_tiles(tiles), wish), on_error)
 
     @public
-    def analysis(self, image: Tensor, quality: float = 50.0, tiles: int | None = None) -> Latents:
-        """Image (C, H, W) -> its latents at a quality, to be coded in `tiles`. Of its alpha only
-        what is fully transparent matters: those colours are smoothed."""
+    def analysis(
+        self, image: ImageLike, quality: float = 50.0, tiles: int | None = None
+    ) -> Latents:
+        """Image, as `compress` takes it -> its latents at a quality, to be coded in `tiles`. Of its
+        alpha only what is fully transparent matters: those colours are smoothed."""
         steps = check_quality(quality)
-        picture = split(check_image(image, self.max_pixels))
-        return self._carried(picture, steps, check_tiles(tiles)).latents
+        return self._carried(self._given(image, {}), steps, check_tiles(tiles)).latents
 
     @public
     def encode(self, latents: Latents, metadata: Mapping[str, bytes] | None = None) -> bytes:
         """Latents -> the stream. Equal latents give equal bytes on every engine."""
         check_latents(latents, self._channels)
-        return self._encode([Carried(latents)], check_metadata(metadata))[0]
+        return self._encode([Carried(latents, chunks=check_metadata(metadata))])[0]
 
     @public
     def decompress(
@@ -169,12 +176,14 @@ class Codec(Encoder, Decoder):
         scale: int = 1,
         on_damage: OnDamage = "raise",
         exact: bool | None = None,
+        out: Tensor | None = None,
     ) -> Tensor:
         """The image of a stream: uint8 (C, H, W) on the codec's device, of as many channels as were
         compressed.
 
         Args:
-            stream: bytes, a binary file, or what `container.unpack` made of them.
+            stream: bytes or a vector of them (uint8, of numpy or torch), a path, a binary file, or
+                what `container.unpack` made of them.
             rendering: which of the model's syntheses paints the picture.
             box: (left, top, right, bottom), the part of the image to decode. Of a file that can
                 seek, no more is read than it needs.
@@ -186,12 +195,16 @@ class Codec(Encoder, Decoder):
             exact: True for pixels in integers, the same on every machine; False for floating point.
                 None: integers on a CPU where the decoder's file of the model is (see `imread`).
                 They are drawn by the CPU.
+            out: a tensor of what comes out, on any device, to be filled and returned.
 
         Raises BitstreamError for bytes that are not a whole stream of this model, or of an image
         above `max_pixels`; ValueError for a rendering or previews that the model does not have, for
-        a box that does not lie within the image and for exact pixels without a decoder's file.
+        a box that does not lie within the image, for exact pixels without a decoder's file and for
+        an `out` that does not fit.
         """
-        return self._decompress(stream, self._painter(rendering, scale, exact), box, on_damage)
+        check_out(out)
+        painter = self._painter(rendering, scale, exact)
+        return into(out, self._decompress(stream, painter, box, on_damage))
 
     @overload
     def decompress_many(
@@ -232,7 +245,7 @@ class Codec(Encoder, Decoder):
         `on_error`: see `compress_many`."""
         check_on_error(on_error)
         painter, blank = self._painter(rendering, scale, exact), check_on_damage(on_damage)
-        items: list[Any] = check_many(streams, "streams")
+        items: list[Any] = check_streams(streams)
         opened = [attempt(lambda item: self._open(item, None, blank), item) for item in items]
 
         def pictures(good: list[Stream]) -> list[Tensor | Exception]:

@@ -52,6 +52,7 @@ class Decoder(LoadedModel, StreamDecoder):
     def _painter(self, rendering: str, scale: int, exact: bool | None) -> Painter:
         """What paints: integers if they are asked for, or on a CPU where they are there."""
         synthesis, renderer = check_rendering(rendering, self.renderings), None
+        scale = check_scale(scale, previews=True)  # before it is used; then whether there are any
         if check_exact(exact) or (exact is None and self.device.type == "cpu"):
             renderer = self._exact.renderer(rendering if scale == 1 else PREVIEW.format(scale))
         check_scale(scale, self.preview is not None or renderer is not None)
@@ -111,7 +112,7 @@ class Decoder(LoadedModel, StreamDecoder):
         y, z = tiled.join(good, stream.places, whole)
         parameters = good[0][2] if stream.sides is None else None
         header = stream.width, stream.height, stream.quality, stream.transposed
-        return Latents(y, z, *header, parameters, stream.gray, stream.sides)
+        return Latents(y, z, *header, stream.gray, stream.sides).knowing(parameters)
 
     def _paint(self, latents: Latents, painter: Painter) -> Tensor:
         parameters = tiled.parameters(self.engine, latents)

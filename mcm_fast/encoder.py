@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
@@ -14,10 +14,11 @@ from .coding_tiles import cut
 from .container import Stream
 from .effort import improve, improve_to
 from .exact.engine import Coded
-from .inputs import check_effort, check_rendering
+from .inputs import check_effort, check_metadata, check_rendering
 from .latents import Latents
 from .loaded import LoadedModel
 from .many import attempt, together
+from .pictures import Given, ImageLike, taken
 from .rate import Aim, Search
 from .transforms import run as transforms
 from .warn import warn
@@ -41,48 +42,52 @@ class Carried(NamedTuple):
 
     latents: Latents
     alpha: Tensor | None = None  # uint8 (H, W)
+    chunks: dict[str, bytes] = {}
 
 
 class Encoder(LoadedModel):
     """The half of a `Codec` that encodes."""
 
+    def _given(self, picture: ImageLike, metadata: Mapping[str, bytes] | None) -> Given:
+        """A picture with the caller's metadata, or its own."""
+        given = taken(picture, self.max_pixels)
+        check_metadata(metadata)
+        return given if metadata is None else given._replace(metadata=dict(metadata))
+
     def _compress(
         self,
-        images: Sequence[Tensor | Exception],
+        images: Sequence[Given | Exception],
         aim: Aim,
-        chunks: dict[str, bytes],
         tiles: int | None,
         wish: Wish | None,
     ) -> list[bytes | Exception]:
         if aim.target_bpp is not None:
             return [
-                attempt(lambda item: self._reach(split(item), aim, chunks, tiles, wish), image)
-                for image in images
+                attempt(lambda item: self._reach(item, aim, tiles, wish), image) for image in images
             ]
         steps = aim.quality_steps
         carried = [
-            attempt(lambda item: self._carried(split(item), steps, tiles, wish), image)
-            for image in images
+            attempt(lambda item: self._carried(item, steps, tiles, wish), image) for image in images
         ]
-        return together(lambda good: self._encode(good, chunks), carried)
+        return together(self._encode, carried)
 
     def _reach(
         self,
-        picture: Picture,
+        given: Given,
         aim: Aim,
-        chunks: dict[str, bytes],
         tiles: int | None,
         wish: Wish | None,
     ) -> bytes:
         """The stream nearest to a target rate. Metadata do not count."""
         assert aim.target_bpp is not None
+        picture = split(given.image)
         features, pixels = self._features(picture.colour), picture.colour[0].numel()
 
         def plain(quality_steps: int) -> Latents:
             return self._quantize(*features, quality_steps, picture.gray, tiles)
 
         def stream_of(latents: Latents) -> Stream:
-            return self._streams([Carried(latents, picture.alpha)], {})[0]
+            return self._streams([Carried(latents, picture.alpha)])[0]
 
         search: Search[Stream] = Search(aim.target_bpp * pixels / 8)
         while search.open:
@@ -96,17 +101,18 @@ class Encoder(LoadedModel):
             nearest = f"{8 * search.length / pixels:.4f}"
             warn(f"{aim.target_bpp} bpp is out of reach: {nearest} is nearest")
         assert search.best is not None
-        search.best.chunks = chunks
+        search.best.chunks = check_metadata(given.metadata)
         return container.pack(search.best)
 
     def _carried(
-        self, picture: Picture, quality_steps: int, tiles: int | None, wish: Wish | None = None
+        self, given: Given, quality_steps: int, tiles: int | None, wish: Wish | None = None
     ) -> Carried:
+        picture = split(given.image)
         features = self._features(picture.colour)
         latents = self._quantize(*features, quality_steps, picture.gray, tiles)
         if wish is not None:
             latents = improve(cast("Codec", self), picture.colour, latents, **wish._asdict())
-        return Carried(latents, picture.alpha)
+        return Carried(latents, picture.alpha, check_metadata(given.metadata))
 
     def _wish(
         self,
@@ -166,20 +172,20 @@ class Encoder(LoadedModel):
         size = width, height, quality_steps, transposed
         return Latents(y, z, *size, gray=gray, sides=sides)
 
-    def _encode(self, items: Sequence[Carried], chunks: dict[str, bytes]) -> list[bytes]:
-        return list(map(container.pack, self._streams(items, chunks)))
+    def _encode(self, items: Sequence[Carried]) -> list[bytes]:
+        return list(map(container.pack, self._streams(items)))
 
-    def _streams(self, items: Sequence[Carried], chunks: dict[str, bytes]) -> list[Stream]:
+    def _streams(self, items: Sequence[Carried]) -> list[Stream]:
         """All tiles of all images go to the engine at once."""
-        cuts = [tiled.items(latents) for latents, _ in items]
+        cuts = [tiled.items(each.latents) for each in items]
         results = iter(self.engine.encode([tile for each in cuts for tile in each]))
         return [
-            self._stream(item, [next(results)[0] for _ in each], chunks)
+            self._stream(item, [next(results)[0] for _ in each])
             for item, each in zip(items, cuts, strict=True)
         ]
 
-    def _stream(self, item: Carried, tiles: list[Coded], chunks: dict[str, bytes]) -> Stream:
-        latents, plane = item
+    def _stream(self, item: Carried, tiles: list[Coded]) -> Stream:
+        latents, plane, chunks = item
         planes: list[bytes | None] | None = None
         if plane is not None:
             rows = (plane.T if latents.transposed else plane).cpu().numpy()

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar, get_args
 
 from .coding_tiles import Tile
-from .limits import MAX_SIDE, QUALITY_STEPS, SCALES, TILE_UNIT, pixels_in_blocks
+from .limits import MAX_SIDE, MAX_THREADS, QUALITY_STEPS, SCALES, TILE_UNIT, pixels_in_blocks
 from .many import OnError
 from .metadata import TYPES
 from .rate import Aim
@@ -19,6 +19,13 @@ from .rate import Aim
 OnDamage = Literal["raise", "blank"]
 Objective = Literal["psnr", "ms-ssim"]  # of the search that effort pays for
 T = TypeVar("T")
+
+
+def check_streams(streams: Sequence[T]) -> list[T]:
+    """A batch of streams: a list or tuple."""
+    if isinstance(streams, list | tuple):
+        return list(streams)
+    raise ValueError(f"a batch is a list of streams, not {type(streams).__name__}")
 
 
 def check_on_error(on_error: OnError) -> OnError:
@@ -36,14 +43,36 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 def check_limit(name: str, value: int) -> int:
     """A positive whole number."""
-    if not isinstance(value, int) or value < 1:
+    whole = whole_number(value)
+    if whole is None or whole < 1:
         raise ValueError(f"{name} is a positive whole number, not {value!r}")
-    return value
+    return whole
+
+
+def check_seed(seed: int) -> int:
+    """A whole number that torch's generators take."""
+    whole = whole_number(seed)
+    if whole is None or not -(2**63) <= whole < 2**64:
+        raise ValueError(f"seed is a whole number of 64 bits, not {seed!r}")
+    return whole
+
+
+def whole_number(value: object) -> int | None:
+    """Python's int of any whole number, numpy's too; None for what is none, or a bool."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def check_threads(threads: int | None) -> int | None:
     """None for the default, or a positive whole number."""
-    return None if threads is None else check_limit("threads", threads)
+    if threads is None:
+        return None
+    count = check_limit("threads", threads)
+    if count > MAX_THREADS:
+        raise ValueError(f"threads is at most {MAX_THREADS}, not {threads}")
+    return count
 
 
 def check_quality(quality: float) -> int:
@@ -74,11 +103,12 @@ def check_aim(quality: float | None, target_bpp: float | None) -> Aim:
 
 def check_effort(effort: int, importance: object) -> int:
     """0 .. 9; a map of importance needs a search."""
-    if type(effort) is not int or not 0 <= effort <= 9:
+    whole = whole_number(effort)
+    if whole is None or not 0 <= whole <= 9:
         raise ValueError(f"effort is 0 .. 9, not {effort!r}")
-    if effort == 0 and importance is not None:
+    if whole == 0 and importance is not None:
         raise ValueError("importance needs an effort of 1 .. 9, not 0")
-    return effort
+    return whole
 
 
 def check_rendering(name: str, renderings: Mapping[str, T]) -> T:
@@ -90,6 +120,9 @@ def check_rendering(name: str, renderings: Mapping[str, T]) -> T:
 
 def check_metadata(metadata: Mapping[str, bytes] | None) -> dict[str, bytes]:
     """Metadata by the names of `mcm_fast.metadata` -> a container's chunks."""
+    if metadata is not None and not isinstance(metadata, Mapping):
+        kind = type(metadata).__name__
+        raise ValueError(f"metadata is a dict of names and bytes, not {kind}")
     chunks = {}
     for name, content in (metadata or {}).items():
         if name not in TYPES:
@@ -102,8 +135,9 @@ def check_metadata(metadata: Mapping[str, bytes] | None) -> dict[str, bytes]:
 
 def check_tiles(tiles: int | None) -> int | None:
     """The side of coding tiles: None for the default, 0 for none, or a multiple of 64 pixels."""
-    if tiles is None or (type(tiles) is int and 0 <= tiles <= MAX_SIDE and tiles % TILE_UNIT == 0):
-        return tiles
+    whole = whole_number(tiles)
+    if tiles is None or (whole is not None and 0 <= whole <= MAX_SIDE and whole % TILE_UNIT == 0):
+        return whole
     raise ValueError(f"tiles is None, 0 or a multiple of {TILE_UNIT} pixels, not {tiles!r}")
 
 
@@ -120,11 +154,12 @@ def check_box(box: tuple[int, int, int, int], width: int, height: int) -> Tile:
 
 def check_scale(scale: int, previews: bool) -> int:
     """1, or 8 or 16 of a model that has previews."""
-    if type(scale) is not int or scale not in (1, *SCALES):
+    whole = whole_number(scale)
+    if whole not in (1, *SCALES):
         raise ValueError(f"scale is 1, {' or '.join(map(str, SCALES))}, not {scale!r}")
-    if scale > 1 and not previews:
+    if whole > 1 and not previews:
         raise ValueError(f"scale is 1, not {scale}: this model has no previews")
-    return scale
+    return whole
 
 
 def check_exact(exact: bool | None) -> bool | None:

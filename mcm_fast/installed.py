@@ -160,15 +160,17 @@ def _unknown(model: str, ids: dict[str, str], what: str = "") -> BitstreamError:
 
 def _path_of(model: Model, files: dict[str, Path]) -> Path:
     """The file of a model, by name or path. Raises ValueError, FileNotFoundError."""
+    if not isinstance(model, str | os.PathLike):
+        raise ValueError(f"a model is a name or the path of a file, not {type(model).__name__}")
     if isinstance(model, str) and model in files:
         return files[model]
     path = Path(model)
     if path.is_file():
         return path
-    if path.suffix or len(path.parts) > 1:
+    if path.suffix or os.path.dirname(model) or not isinstance(model, str):
         raise FileNotFoundError(f"there is no model file {os.fspath(model)}")
     installed = ", ".join(files) or "none"
-    raise ValueError(f"unknown model {os.fspath(model)!r}; installed: {installed}")
+    raise ValueError(f"unknown model {model!r}; installed: {installed}")
 
 
 def _files(suffix: str) -> dict[str, Path]:

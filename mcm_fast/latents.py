@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
-from .coding_tiles import BLOCK, Sides, Tile
+from .coding_tiles import BLOCK, Sides, Tile, are_sides, count
 from .exact.engine import Parameters
-from .limits import QUALITY_STEPS
+from .inputs import whole_number
+from .limits import MAX_SIDE, QUALITY_STEPS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,8 +21,9 @@ class Latents:
 
     `width` and `height` are the image's as the user sees it; the latents belong to the transposed
     image when `transposed`, and so do `sides`, those of its coding tiles in pixels (None: it is
-    one). `gray` says that the image has one channel. `parameters` may cache what the entropy model
-    says of y: it is not part of equality and is recomputed when absent.
+    one). `gray` says that the image has one channel. `parameters` caches what the entropy model
+    says of y: it is not part of equality, is recomputed when absent, and `dataclasses.replace`
+    leaves it behind. y and z are not to be written to.
     """
 
     y: Tensor  # int16 [M, ceil(h / 16), ceil(w / 16)]
@@ -29,9 +32,15 @@ class Latents:
     height: int
     quality_steps: int  # hundredths, 0 .. 10000
     transposed: bool
-    parameters: Parameters | None = None
+    parameters: Parameters | None = dataclasses.field(default=None, init=False)
     gray: bool = False
     sides: Sides | None = None
+
+    def knowing(self, parameters: Parameters | None) -> Latents:
+        """The same latents with what the entropy model says of them."""
+        other = copy.copy(self)
+        object.__setattr__(other, "parameters", parameters)
+        return other
 
     @property
     def quality(self) -> float:
@@ -83,3 +92,38 @@ def grid(width: int, height: int, transposed: bool) -> tuple[int, int]:
     if transposed:
         width, height = height, width
     return -(-height // BLOCK), -(-width // BLOCK)
+
+
+def check_latents(latents: Latents, channels: tuple[int, int]) -> Latents:
+    """Latents that a model of so many channels of y and of z can code."""
+    from .tensor_inputs import kind_of  # torch
+
+    if not isinstance(latents, Latents):
+        raise ValueError(f"latents are mcm_fast.Latents, not {type(latents).__name__}")
+    _check_header(latents)
+    size = latents.grid
+    z_size = tuple(-(-side // 4) for side in size)
+    shapes = (channels[0], *size), (channels[1], *z_size)
+    for name, tensor, shape in zip("yz", (latents.y, latents.z), shapes, strict=True):
+        if kind_of(tensor) != f"torch.int16 {shape}":
+            raise ValueError(f"latents.{name} is {kind_of(tensor)}, not torch.int16 {shape}")
+    return latents
+
+
+def _check_header(latents: Latents) -> None:
+    steps = latents.quality_steps
+    if whole_number(steps) is None or not 0 <= steps <= QUALITY_STEPS:
+        raise ValueError(f"latents.quality_steps is {steps!r}, not in 0..{QUALITY_STEPS}")
+    for name in ("width", "height"):
+        side = whole_number(getattr(latents, name))
+        if side is None or not 1 <= side <= MAX_SIDE:
+            raise ValueError(f"latents.{name} is {getattr(latents, name)!r}, not in 1..2^32-1")
+    for name in ("transposed", "gray"):
+        if not isinstance(getattr(latents, name), bool):
+            raise ValueError(f"latents.{name} is {getattr(latents, name)!r}, not True or False")
+    sides = latents.sides
+    if sides is None:
+        return
+    pair = isinstance(sides, tuple) and len(sides) == 2 and None not in map(whole_number, sides)
+    if not pair or not are_sides(sides) or count(*latents.coded_size, sides) < 2:
+        raise ValueError(f"latents.sides is {sides!r}: no sides of several coding tiles")

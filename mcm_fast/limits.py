@@ -13,6 +13,7 @@ SCALES = (8, 16)  # of previews: pixels of the image along the side of one
 TILE_UNIT = 64  # pixels: the sides of coding tiles are multiples
 CODING_TILE = 1024  # pixels a side of the coding tiles of a large image, unless the caller says
 UNTILED_PIXELS = 2**22  # of an image that is not large
+MAX_THREADS = 4096  # of a call
 
 
 def pixels_in_blocks(width: int, height: int) -> int:

@@ -17,7 +17,7 @@ from .exact.engines import make_engine
 from .exact.model import IntegerModel
 from .exact.quantize import export
 from .exact_pixels import ExactPixels
-from .inputs import check_limit, check_threads
+from .inputs import check_limit, check_seed, check_threads
 from .limits import MAX_PIXELS, QUALITY_STEPS, TILE_PIXELS
 from .network.model import Network
 from .network.preview import Preview
@@ -118,7 +118,7 @@ class LoadedModel:
     ) -> Self:
         """Random weights, for benchmarks and tests: its streams only it can read."""
         with own_defaults():
-            torch.manual_seed(seed)
+            torch.manual_seed(check_seed(seed))
             network = Network(presets.config_of(preset)).randomize()
         codec = cls(network, export(network), device, engine)
         limits = {"max_pixels": max_pixels, "tile_pixels": tile_pixels}

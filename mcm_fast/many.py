@@ -46,7 +46,10 @@ def settle(outcomes: Sequence[R | Exception], on_error: OnError) -> list[R | Exc
     """The outcomes of a batch. Raises the first exception if `on_error` is "raise"."""
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, Exception) and on_error == "raise":
-            # Editing the arguments keeps the exception's type and traceback.
-            outcome.args = (f"image {index} of the batch: {outcome}", *outcome.args[1:])
+            # Editing the exception keeps its type and traceback.
+            if isinstance(outcome, OSError) and outcome.strerror is not None:
+                outcome.strerror = f"image {index} of the batch: {outcome.strerror}"
+            else:
+                outcome.args = (f"image {index} of the batch: {outcome}", *outcome.args[1:])
             raise outcome
     return list(outcomes)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from . import container
 from .container import Bytes, Stream, as_source, read_header
-from .inputs import OnDamage
+from .inputs import OnDamage, check_limit
 from .installed import Model, load_decoder, names
 from .limits import MAX_PIXELS
 from .metadata import named
@@ -20,7 +18,7 @@ from .presets import FAITHFUL
 
 @opaque
 def imread(
-    source: str | os.PathLike[str] | Bytes,
+    source: Bytes,
     *,
     box: tuple[int, int, int, int] | None = None,
     scale: int = 1,
@@ -36,7 +34,7 @@ def imread(
         array = mcm_fast.imread("photo.mcm")
 
     Args:
-        source: a path, bytes, or a binary file.
+        source: a path, bytes or a vector of them (uint8), or a binary file.
         box: (left, top, right, bottom), the part of the image to decode. Of a file that can seek,
             no more is read than it needs.
         scale: 1; or 8 or 16 for a preview of ceil(side / scale) pixels a side, the same for all
@@ -55,27 +53,23 @@ def imread(
     model has no such rendering or no previews, or the box does not lie within the image; OSError
     from the disk.
     """
-    with _opened(source) as file:
-        opened = as_source(file)
-        needed = read_header(opened, max_pixels).model if model is None else model
-        decoder = load_decoder(needed, threads, max_pixels=max_pixels)
-        return decoder.decompress(opened, rendering, box=box, scale=scale, on_damage=on_damage)
-
-
-def _opened(source: str | os.PathLike[str] | Bytes) -> AbstractContextManager[Any]:
-    """A file is closed again, unless it came open."""
-    return open(source, "rb") if isinstance(source, str | os.PathLike) else nullcontext(source)
+    opened = as_source(source)
+    check_limit("max_pixels", max_pixels)
+    needed = read_header(opened, max_pixels).model if model is None else model
+    decoder = load_decoder(needed, threads, max_pixels=max_pixels)
+    return decoder.decompress(opened, rendering, box=box, scale=scale, on_damage=on_damage)
 
 
 @opaque
-def info(stream: Bytes, *, verify: bool = False) -> dict[str, Any]:
-    """What a stream's header says, as plain values.
+def info(stream: Bytes, *, verify: bool = False, partial: bool = False) -> dict[str, Any]:
+    """What a stream's header says, as plain values. Of a file no more than that is read.
 
     `model` is the name of the installed model that it needs, or None; `model_id` names it always.
     With `verify` all of it is read, and `damaged` lists the tiles that are not whole (see
-    `container.info`). Raises BitstreamError.
+    `container.info`). With `partial` the first bytes of a stream will do: 1024 hold the header of a
+    picture without tiles. Raises BitstreamError.
     """
-    facts = container.info(stream, verify=verify)
+    facts = container.info(stream, verify=verify, partial=partial)
     return {"model": names().get(facts["model_id"]), **facts}
 
 

@@ -97,7 +97,8 @@ class StreamDecoder(ABC):
         if not isinstance(stream, Stream):
             stream = as_source(stream)
         header = stream if isinstance(stream, Stream) else read_header(stream, self.max_pixels)
-        part = check_box(box or (0, 0, header.width, header.height), header.width, header.height)
+        size = header.width, header.height
+        part = check_box((0, 0, *size) if box is None else box, *size)
         wanted = None if box is None else partial(self._needed, box=part, painter=painter)
         return self._picture(self._open(stream, wanted, blank), {}, part, painter, blank)
 

@@ -34,7 +34,10 @@ from .exact.cuda.device import current, launch, launchers
 from .exact.extension import extension
 from .exact.rans import MAX_GROUPS
 from .exact.tables import TOTAL, Table, make_table
+from .inputs import whole_number
 from .opaque import opaque
+from .state import undisturbed
+from .tensor_inputs import kind_of
 
 _BAD_TABLE = 32  # csrc/warp/launchers.h
 
@@ -96,6 +99,7 @@ class SymbolTables:
 
 
 @opaque
+@undisturbed()
 def encode_symbols(
     tables: SymbolTables, values: Tensor, numbers: Tensor, lanes: int = 32, groups: int = 1
 ) -> Segments:
@@ -104,6 +108,7 @@ def encode_symbols(
     Raises ValueError for a number or a layout that there is not, and for other types or shapes.
     """
     values, numbers = _checked(tables, values, torch.int16), _checked(tables, numbers, torch.int32)
+    _check_layout(lanes, groups)
     if values.shape != numbers.shape:
         raise ValueError(f"{len(values)} values, but {len(numbers)} numbers of tables")
     if _fits_cpu(tables, groups):
@@ -127,12 +132,17 @@ def encode_symbols(
 
 
 @opaque
+@undisturbed()
 def decode_symbols(tables: SymbolTables, segments: Segments, numbers: Tensor) -> Tensor:
     """The values, int16 [n]. Waits for the device.
 
     Raises BitstreamError for damaged segments, ValueError as `encode_symbols` does.
     """
-    numbers, lanes, groups = _checked(tables, numbers, torch.int32), segments.lanes, segments.groups
+    if not isinstance(segments, Segments):
+        raise ValueError(f"segments are Segments, not {type(segments).__name__}")
+    numbers = _checked(tables, numbers, torch.int32)
+    lanes, groups = segments.lanes, segments.groups
+    _check_layout(lanes, groups)
     payload = _checked(tables, segments.payload, torch.int16)
     sizes = _checked(tables, segments.sizes, torch.int32)
     ends = sizes.long().cumsum(0)
@@ -169,12 +179,21 @@ def _fits_cpu(tables: SymbolTables, groups: int) -> bool:
 
 def _checked(tables: SymbolTables, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """It, contiguous. Raises ValueError unless it is such a vector on the tables' device."""
-    if tensor.dtype != dtype or tensor.dim() != 1 or tensor.device != tables.blob.device:
-        raise ValueError(
-            f"expected a vector of {dtype} on {tables.blob.device}, not {tensor.dtype} "
-            f"{tuple(tensor.shape)} on {tensor.device}"
-        )
+    if not isinstance(tables, SymbolTables):
+        raise ValueError(f"tables are SymbolTables, not {type(tables).__name__}")
+    plain = isinstance(tensor, Tensor) and not tensor.is_nested and tensor.layout == torch.strided
+    device = tables.blob.device
+    if not plain or tensor.dtype != dtype or tensor.dim() != 1 or tensor.device != device:
+        where = f" on {tensor.device}" if plain else ""
+        raise ValueError(f"expected a vector of {dtype} on {device}, not {kind_of(tensor)}{where}")
     return tensor.contiguous()
+
+
+def _check_layout(lanes: int, groups: int) -> None:
+    """That they are numbers; which they may be, the coder says."""
+    for name, value in {"lanes": lanes, "groups": groups}.items():
+        if whole_number(value) is None or abs(value) >= 2**31:
+            raise ValueError(f"{name} is a power of two, not {value!r}")
 
 
 def _launch(name: str, tables: SymbolTables, fields: dict[str, Any]) -> None:

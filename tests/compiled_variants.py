@@ -11,6 +11,7 @@ import collections
 import json
 import sys
 
+import numpy as np
 import torch
 import triton.runtime
 from triton.backends.compiler import GPUTarget
@@ -77,7 +78,7 @@ def launches(engine) -> None:
     """Batches of one image and of many, of one position and of thousands."""
     from mcm_fast.exact.engine import Coded
 
-    coded = Coded(32, 1, torch.zeros(0).long(), torch.zeros(0).short(), [b"\0" * 128])
+    coded = Coded(32, 1, np.zeros(0, np.int64), np.zeros(0, np.int16), [b"\0" * 128])
     model = engine.model
     for sizes in ([(1, 1)], [(32, 48)], [(1, 5), (7, 3), (9, 9)], [(135, 240)], [(2, 2)] * 8):
         latents = [

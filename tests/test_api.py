@@ -61,7 +61,7 @@ def test_a_changed_file_is_loaded_again(path, tmp_path):
 def test_help_shows_every_option():
     parameters = inspect.signature(mcm_fast.compress).parameters
     expected = ["image", "quality", "model", "device", "target_bpp", "metadata", "tiles", "effort"]
-    expected += ["objective", "rendering", "importance", "progress", "max_pixels"]
+    expected += ["objective", "rendering", "importance", "progress", "max_pixels", "threads"]
     assert list(parameters) == expected
     for name in mcm_fast.__all__:
         value = getattr(mcm_fast, name)

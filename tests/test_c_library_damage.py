@@ -1,35 +1,102 @@
 """The C library refuses what `PixelDecoder` refuses, for the same reason; and files of models."""
 
 import dataclasses
+import random
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from c_library import BAD_MODEL, NO_FILE, CDecoder, Refused, outcome
-from decoders import decoder_of
+from decoders import KINDS, decoder_of
 from format_streams import raw, sealed, start
-from hostile import damaged, strange_but_good
+from hostile import damaged, repaired, strange_but_good
 from safetensors.numpy import load_file, save_file
 
 import mcm_fast
-from mcm_fast import container
+from mcm_fast import PixelDecoder, container, testing
 
 
-def test_damage(native, arrays, c_streams):
+@pytest.fixture(scope="module")
+def pairs(libmcm, native, arrays, c_golden, c_streams):
+    """Streams of many kinds, each with the library's decoder and ours."""
+    own = CDecoder(libmcm, c_golden), PixelDecoder(c_golden, threads=1)
+    golden = testing.golden_streams()
+    found = {kind: (c_streams[kind], native, arrays) for kind in KINDS}
+    yield found | {name: (golden[name].data, *own) for name in ("chunks", "everything", "extreme")}
+    own[0].close()
+
+
+@pytest.mark.parametrize("name", ["pixel", "gray-alpha", "tiles-gray", "chunks", "everything"])
+def test_damage(pairs, name):
     """Every truncation, and flips of bits all over the stream: for the same reason."""
-    for kind in ("pixel", "gray-alpha", "tiles-gray"):
-        stream = c_streams[kind]
-        broken = [stream[:n] for n in range(0, len(stream), 1 + len(stream) // 100)]
-        for i in range(0, 8 * len(stream), 1 + len(stream) // 20):
-            flipped = bytearray(stream)
-            flipped[i // 8] ^= 1 << i % 8
-            broken.append(bytes(flipped))
-        for data in broken:
-            for box in (None, (0, 0, 1, 1)):
-                expected = outcome(arrays.decompress, data, box=box)
-                assert outcome(native.decompress, data, box=box) == expected
+    stream, native, arrays = pairs[name]
+    broken = [stream[:n] for n in range(0, len(stream), 1 + len(stream) // 100)]
+    for i in range(0, 8 * len(stream), 1 + len(stream) // 20):
+        flipped = bytearray(stream)
+        flipped[i // 8] ^= 1 << i % 8
+        broken.append(bytes(flipped))
+    for data in broken:
+        for box in (None, (0, 0, 1, 1)):
+            expected = outcome(arrays.decompress, data, box=box)
+            assert outcome(native.decompress, data, box=box) == expected
+
+
+def edited(stream: bytes, rng: random.Random) -> bytes:
+    """A few edits, most of them in the header, then checksums that fit."""
+    data = bytearray(stream)
+    for _ in range(rng.randint(1, 3)):
+        end = min(len(data), rng.choice((20, 40, 80, len(data))))
+        at = rng.randrange(min(rng.choice((4, 16, 16, 16)), end - 1), end)
+        kind = rng.randrange(4)
+        if kind == 0:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            data[at] = rng.choice((0, 1, 2, 63, 64, 127, 128, 255))
+        elif kind == 2:
+            del data[at : at + rng.randint(1, 3)]
+        else:
+            data[at:at] = rng.choice(
+                (b"\0", b"\1", b"\x80\1", b"\xff\x7f", b"\xff\xff\xff\xff\x0f", b"iccp")
+            )
+    return repaired(bytes(data)) if rng.random() < 0.9 else bytes(data)
+
+
+def same_outcomes(pairs, count: int, seed: int) -> Counter:
+    """Of edited streams, whole and a box of them, by both decoders; what came out how often."""
+    rng, counts = random.Random(seed), Counter()
+    for _ in range(count):
+        name = rng.choice([*pairs])
+        stream, native, arrays = pairs[name]
+        data = edited(stream, rng)
+        scale = rng.choice((1, 8)) if name in KINDS else 1  # the golden model has no previews
+        options = {"box": rng.choice((None, (0, 0, 1, 1))), "scale": scale}
+        expected = outcome(arrays.with_limits(max_pixels=2**18).decompress, data, **options)
+        found = outcome(native.decompress, data, max_pixels=2**18, **options)
+        assert found == expected, (data.hex(), options)
+        counts["picture" if isinstance(found, bytes) else str(found)] += 1
+    return counts
+
+
+def test_edits_with_checksums_that_hold(pairs):
+    counts = same_outcomes(pairs, 400, 0)
+    assert len(counts) >= 6, counts  # nearly every reason, and pictures
+
+
+@pytest.mark.slow
+def test_many_edits(pairs):
+    same_outcomes(pairs, 20000, 1)
+
+
+def test_the_fuzzers_corpus(native, arrays):
+    for path in sorted((Path(__file__).parents[1] / "fuzz/corpus/container").iterdir()):
+        for data in (path.read_bytes(), repaired(path.read_bytes())):
+            for limit, box in ((2**63, (0, 0, 1, 1)), (2**20, None)):
+                expected = outcome(arrays.with_limits(max_pixels=limit).decompress, data, box=box)
+                found = outcome(native.decompress, data, max_pixels=limit, box=box)
+                assert found == expected, path.name
 
 
 def test_crafted_streams(native, arrays, c_codec):

@@ -33,16 +33,16 @@ def test_symbols(libmcm, file):
 @pytest.fixture(scope="module")
 def program(libmcm, tmp_path_factory):
     """examples/decode.c against the static libmcm."""
-    return compiled(tmp_path_factory.mktemp("program") / "decode", BUILT)
+    out = tmp_path_factory.mktemp("program") / "decode"
+    return compiled("examples/decode.c", out, BUILT)
 
 
-def compiled(out: Path, folder: Path, *flags: str) -> Path:
-    source = out.with_suffix(".o")
-    subprocess.run(
-        ["gcc", *WARNINGS, *flags, "-c", ROOT / "examples/decode.c", "-o", source], check=True
-    )
+def compiled(source: str, out: Path, folder: Path, *flags: str) -> Path:
+    """A program with the library of a folder."""
+    made = out.with_suffix(".o")
+    subprocess.run(["gcc", *WARNINGS, *flags, "-c", ROOT / source, "-o", made], check=True)
     libraries = [folder / "libmcm.a", "-lz", "-pthread"]
-    subprocess.run(["g++", *flags, source, *libraries, "-o", out], check=True)
+    subprocess.run(["g++", *flags, made, *libraries, "-o", out], check=True)
     return out
 
 
@@ -97,13 +97,20 @@ def test_program_fails(program, c_model, c_streams, tmp_path):
     assert decoded(program, Path(sys.executable), stream, tmp_path) == BAD_MODEL
 
 
+def sanitized(source: str, out: Path, kinds: str) -> Path:
+    """A program with a library, both built with these sanitizers."""
+    flags = [f"-fsanitize={kinds}", "-fno-sanitize-recover=all", "-g"]
+    folder = BUILT / f"c-{kinds.replace(',', '-')}"
+    share = "CPPFLAGS=-DMCM_WORTH_SHARING=0"  # threads share however little there is
+    c_library.build(folder, f"SANITIZE={' '.join(flags)}", "OPTIMIZE=-O1", share)
+    return compiled(source, out / "program", folder, *flags)
+
+
 @pytest.mark.slow
 def test_sanitized(libmcm, c_model, c_golden, c_streams, c_codec, tmp_path):
     """The program under AddressSanitizer (leaks too) and UndefinedBehaviorSanitizer."""
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
-    folder = BUILT / "c-sanitized"
-    c_library.build(folder, f"SANITIZE={' '.join(flags)}", "OPTIMIZE=-O1")
-    program, path = compiled(tmp_path / "decode", folder, *flags), decoder_of(c_model)
+    program = sanitized("examples/decode.c", tmp_path, "address,undefined")
+    path = decoder_of(c_model)
     for name, each in GOLDEN.items():
         assert not isinstance(decoded(program, c_golden, each.data, tmp_path), int), name
     good = c_codec.compress(torch.zeros(3, 70, 90, dtype=torch.uint8), 90)
@@ -116,3 +123,15 @@ def test_sanitized(libmcm, c_model, c_golden, c_streams, c_codec, tmp_path):
         for name, data in {**cuts, **crafted, **GREEDY}.items():
             assert decoded(program, path, data, tmp_path) in REASONS, name
         crafted = {}
+
+
+@pytest.mark.slow
+def test_threads_sanitized(libmcm, c_model, c_streams, tmp_path):
+    """Four threads on one decoder, two threads a call, under ThreadSanitizer."""
+    program = sanitized("tests/c_threads.c", tmp_path, "thread")
+    paths = [tmp_path / f"{kind}.mcm" for kind in c_streams]
+    for path, stream in zip(paths, c_streams.values(), strict=True):
+        path.write_bytes(stream)
+    command = [program, decoder_of(c_model), *paths]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -173,9 +173,11 @@ def test_foreign_and_truncated_bytes(codec):
     for bad in (b"", b"MCM", foreign, stream[:-1], stream + b"\0", stream * 2):
         with pytest.raises(BitstreamError):
             codec.decompress(bad)
-    for bad in (None, "text", 7, [stream]):
+    for bad in (None, 7, [stream]):
         with pytest.raises(ValueError, match="a stream is bytes"):
             codec.decompress(bad)
+    with pytest.raises(FileNotFoundError, match="text"):
+        codec.decompress("text")  # the path of a file
 
 
 def test_every_flipped_bit_is_found(codec):

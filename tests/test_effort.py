@@ -154,7 +154,7 @@ def test_latents_of_another_source(codec):
     plain = codec.analysis(image, 50)
     moved = plain.y.clone()
     moved[0] += 1
-    other = dataclasses.replace(plain, y=moved, parameters=None)
+    other = dataclasses.replace(plain, y=moved)
     found = improve(codec, image, other, effort=2)
     assert cost(codec, image, found) < cost(codec, image, other)
 

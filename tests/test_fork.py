@@ -9,38 +9,34 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
+from conftest import noise
 from pixel_lists import tiny_rendering
 
 import mcm_fast
-from mcm_fast import installed
-from mcm_fast.exact.engines import make_engine
-from mcm_fast.exact.pixels.decoder import CodedArrays, PixelDecoder
-from mcm_fast.exact.quantize import export
+from mcm_fast import Codec, PixelDecoder, installed, model_file
 
 ROUNDS = [10, pytest.param(200, marks=pytest.mark.slow)]
 PATIENCE = 20  # seconds until a child is said to hang
-SIZE, QUALITY = (24, 36), 6100
 
 
 @pytest.fixture(scope="module")
-def draw(tmp_path_factory) -> Callable[[], np.ndarray]:
+def model(tmp_path_factory):
+    """A model's file, with its decoder's beside it."""
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    network, _, _ = tiny_rendering(path.with_name("tiny.decoder.safetensors"))
+    model_file.save(network, path)
+    return path
+
+
+@pytest.fixture(scope="module", params=["PixelDecoder", "Codec"])
+def draw(model, request) -> Callable[[], np.ndarray]:
     """Decodes a stream and draws it, in integers: nothing of torch runs."""
-    path = tmp_path_factory.mktemp("decoder") / "tiny.decoder.safetensors"
-    network, _, _ = tiny_rendering(path)
-    integers, generator = export(network), torch.Generator().manual_seed(3)
-    sizes = (integers.y_channels, *SIZE), (integers.z_channels, *(side // 4 for side in SIZE))
-    y, z = ((3 * torch.randn(s, generator=generator)).round().to(torch.int16) for s in sizes)
-    [(coded, _)] = make_engine(integers, None, torch.device("cpu")).encode([(y, z, QUALITY)])
-    exceptions = coded.exception_indexes.numpy(), coded.exception_differences.numpy()
-    arrays = CodedArrays(coded.lanes, coded.groups, *exceptions, coded.segments)
-    decoder = PixelDecoder(path, threads=2)
-
-    def draw() -> np.ndarray:
-        latents = decoder.latents(arrays, *SIZE, QUALITY)
-        return decoder.draw(latents, 16 * SIZE[1], 16 * SIZE[0], QUALITY, False)
-
-    return draw
+    codec = Codec.from_file(model, threads=2)
+    stream = codec.compress(noise(384, 576), 61)
+    if request.param == "Codec":
+        return lambda: codec.decompress(stream, exact=True).numpy()
+    decoder = PixelDecoder(model.with_name("tiny.decoder.safetensors"), threads=2)
+    return lambda: decoder.decompress(stream)
 
 
 def in_a_child(job: Callable[[], bool]) -> None:

@@ -43,7 +43,7 @@ def photograph(kodak) -> torch.Tensor:
 def test_synthesis_keeps_the_psnr(codecs, photograph, quality):
     codec, half = codecs
     latents = codec.analysis(photograph, quality)
-    images = codec.synthesis(latents), half.synthesis(latents)
+    images = [each.synthesis(latents, exact=False) for each in (codec, half)]
     assert not torch.equal(*images)  # it is half precision
     assert abs(psnr(images[0], photograph) - psnr(images[1], photograph)) < TOLERANCE
 
@@ -54,7 +54,7 @@ def test_the_road_keeps_rate_and_psnr(codecs, photograph, quality):
     codec, half = codecs
     expected, found = codec.compress(photograph, quality), half.compress(photograph, quality)
     assert abs(len(found) - len(expected)) <= 4 + 0.003 * len(expected)  # words are two bytes
-    images = codec.decompress(expected), half.decompress(found)
+    images = codec.decompress(expected, exact=False), half.decompress(found, exact=False)
     assert abs(psnr(images[0], photograph) - psnr(images[1], photograph)) < TOLERANCE
 
 
@@ -63,4 +63,5 @@ def test_nothing_overflows(codecs, image):
     codec, half = codecs
     latents = codec.analysis(image, 100)
     assert (half._features(image)[0] - codec._features(image)[0]).abs().max() < 0.05
-    assert (half.synthesis(latents).int() - codec.synthesis(latents).int()).abs().max() <= 4
+    images = [each.synthesis(latents, exact=False).int() for each in (half, codec)]
+    assert (images[0] - images[1]).abs().max() <= 4

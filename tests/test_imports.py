@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 CODEC: set[str] = set()
 FLOORS = [
     {"errors", "limits", "inputs", "tensor_inputs", "coding_tiles", "files", "gray"}
-    | {"many", "metadata", "opaque", "rate", "state", "threads", "warn"},
+    | {"lazy", "many", "metadata", "opaque", "rate", "state", "threads", "warn"},
     {"network", "presets"},
     {"kernels"},
     {"exact", "symbols"},

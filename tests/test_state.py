@@ -2,14 +2,19 @@
 
 import contextlib
 import copy
+import os
 import pickle
+import random
 
+import numpy as np
+import public_calls
 import pytest
 import torch
 from conftest import noise
+from decoders import write_model
 
 import mcm_fast
-from mcm_fast import Codec
+from mcm_fast import Codec, PixelDecoder, installed, symbols
 
 
 @contextlib.contextmanager
@@ -30,7 +35,25 @@ def deterministic():
         torch.use_deterministic_algorithms(False)
 
 
+@contextlib.contextmanager
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def seeded():
+    torch.manual_seed(5)
+    yield
+
+
 STATES = {
+    "seed": seeded,
+    "threads": three_threads,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "default-dtype": default_dtype,
     "default-device": lambda: torch.device("meta"),
@@ -72,9 +95,49 @@ def weights():
     return mcm_fast.presets.WEIGHTS / "small.safetensors"
 
 
+@pytest.fixture(scope="module")
+def every_call(tmp_path_factory):
+    return public_calls.calls(write_model(tmp_path_factory.mktemp("models")))
+
+
+@pytest.mark.parametrize("name", public_calls.names())
+def test_every_call_leaves_the_state(every_call, name):
+    """As it found it, and comes to the same, whatever the state; what it loads it loads anew."""
+    call, arguments = every_call[name]
+    expected = call(**arguments)
+    for state, enter in STATES.items():
+        for cache in (installed._load, installed._load_decoder, installed._stated_id):
+            cache.cache_clear()
+        with enter():
+            before = snapshot()
+            found = call(**arguments)
+            assert snapshot() == before, state
+        assert same(found, expected), state
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b) and not a.is_inference()
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b)
+    if isinstance(a, list):
+        return all(same(*pair) for pair in zip(a, b, strict=True))
+    if isinstance(a, symbols.Segments):
+        return torch.equal(a.payload, b.payload)
+    if isinstance(a, Codec | PixelDecoder):
+        return a.max_pixels == b.max_pixels and repr(a) == repr(b)
+    return a == b
+
+
 def snapshot() -> tuple:
     return (
         torch.default_generator.get_state().numpy().tobytes(),
+        random.getstate(),
+        repr(np.random.get_state()),
+        dict(os.environ),
+        torch.get_float32_matmul_precision(),
+        torch.get_autocast_dtype("cpu"),
+        torch.get_num_interop_threads(),
         torch.get_default_dtype(),
         torch.get_default_device(),
         torch.is_grad_enabled(),

@@ -3,6 +3,7 @@ headers is needed.
 
     python build.py _C SITE         into SITE/mcm_fast, a copy of the package
     python build.py _CUDA SITE      into SITE/mcm_fast, for this machine's GPU alone
+    python build.py clocks SITE     _CUDA with clocks in its phases, into SITE-clocks
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pybind11
-from differences import say
 from facts import architecture
+from rows import say
 
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDES = [f"-I{path}" for path in (pybind11.get_include(), sysconfig.get_paths()["include"])]
@@ -37,8 +38,12 @@ def main(name: str, site: Path) -> None:
         shutil.copytree(ROOT / "kernels", kernels, ignore=ignored, dirs_exist_ok=True)
         sources = [p for p in (ROOT / "csrc").rglob("*.cpp") if p.parent.name != "cuda"]
         build_c(sources, site.parent / "objects", package / f"_C{SUFFIX}")
-    else:
+    elif name == "_CUDA":
         build_cuda(package / f"_CUDA{SUFFIX}")
+    else:
+        clocks = site.with_name(site.name + "-clocks")
+        shutil.copytree(package, clocks / "mcm_fast", dirs_exist_ok=True)
+        build_cuda(clocks / "mcm_fast" / f"_CUDA{SUFFIX}", "-DMCM_CLOCKS")
     say(built=name, seconds=round(time.monotonic() - start, 1))
 
 
@@ -55,12 +60,12 @@ def build_c(sources: list[Path], folder: Path, library: Path) -> None:
     subprocess.run([compiler, "-shared", "-pthread", *objects, "-o", library], check=True)
 
 
-def build_cuda(library: Path) -> None:
+def build_cuda(library: Path, *more: str) -> None:
     library.parent.mkdir(parents=True, exist_ok=True)
     sources = [p for p in (ROOT / "csrc" / "cuda").iterdir() if p.suffix in (".cpp", ".cu")]
     flags = ["-O3", "-std=c++17", "--expt-relaxed-constexpr", f"-arch={architecture()}", *INCLUDES]
     flags += ["-shared", "--cudart=static", "-Xcompiler", ",".join(HOST)]
-    subprocess.run([nvcc_path(), *flags, *sources, "-o", library], check=True)
+    subprocess.run([nvcc_path(), *flags, *more, *sources, "-o", library], check=True)
 
 
 def nvcc_path() -> str:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 import warp_pictures
-from differences import require_equal, say
+from differences import require_equal
 from peers import Symbols
+from rows import say
 from warp_pictures import Picture, Tables, decoding
 
 from mcm_fast.exact.cuda import device as devices

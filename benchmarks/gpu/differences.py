@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
+from rows import say
 from torch import Tensor
 
 
@@ -14,9 +14,9 @@ class Different(Exception):
     """Integers that should be equal are not."""
 
 
-def require_equal(name: str, found: Tensor, expected: Tensor) -> None:
+def require_equal(name: str, found: Tensor | np.ndarray, expected: Tensor | np.ndarray) -> None:
     """Raises Different with the first place, and keeps both in the working directory."""
-    found, expected = found.detach().cpu(), expected.detach().cpu()
+    found, expected = (torch.as_tensor(array).detach().cpu() for array in (found, expected))
     if found.shape == expected.shape and torch.equal(found, expected):
         return
     file = Path("-".join(name.split()) + ".npz")
@@ -26,11 +26,5 @@ def require_equal(name: str, found: Tensor, expected: Tensor) -> None:
     wrong = (found != expected).nonzero()
     place = tuple(wrong[0].tolist())
     row = {"different": name, "places": len(wrong), "of": found.numel(), "first": place}
-    row |= {"found": found[place].item(), "expected": expected[place].item()}
-    print(json.dumps(row), flush=True)
+    say(**row, found=found[place].item(), expected=expected[place].item())
     raise Different(f"{name}: {len(wrong)} of {found.numel()}, first {place}")
-
-
-def say(**row) -> None:
-    """A row of results."""
-    print(json.dumps(row), flush=True)

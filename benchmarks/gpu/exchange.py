@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 import variants
-from differences import Different, require_equal, say
+from differences import Different, require_equal
 from dry import interpreted
 from images import made, photographs
+from rows import say
 
 import mcm_fast
 from mcm_fast import Codec, Latents, container
@@ -94,7 +95,8 @@ class Exchange:
                 require_equal(f"{name}, by its writer", getattr(ours, name), getattr(written, name))
             for name in ("hyper", "mu", "indexes"):
                 require_equal(name, *(getattr(x.parameters, name) for x in (theirs, ours)))
-        return self._compare(images[0], reader.synthesis(read[0]), writer.synthesis(own[0]))
+        pairs = (reader, read[0]), (writer, own[0])
+        return self._compare(images[0], *(codec.synthesis(x, exact=False) for codec, x in pairs))
 
     def _compare(self, image, theirs, ours) -> dict[str, float]:
         """Floating point: the pictures may differ a little, the GPU's being of half precision."""

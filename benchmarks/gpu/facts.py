@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from differences import say
+from rows import say
 
 CLOCKS = "clocks.sm,clocks.mem,power.draw,temperature.gpu"
 PACKAGES = "torch", "triton", "numpy", "pybind11", "pytest", "pytest-timeout", "hypothesis"

@@ -16,6 +16,7 @@ TITLES = {
     "speed coder": "The coder alone",
     "speed new shapes": "The first image of a shape, decoded, by the wall",
     "speed launch options": "The step of the wavefront, launched in other ways",
+    "speed phases": "Cycles of the coder's phases, a step",
     "ceilings": "What a graph's edge, a cluster's barrier and a load cost",
 }
 

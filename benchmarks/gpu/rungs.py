@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -29,10 +30,10 @@ def ladder(arguments: argparse.Namespace, site: Path) -> list[list[Rung]]:
     stages = [
         [Rung("facts", _program("facts"), 20)],
         _builds(site),
-        [*_parity(arguments), *_sanitizers(arguments), _compiled()],
+        [*_parity(arguments), *_sanitizers(arguments), *_compilers(arguments, site)],
         *speed[:FIRST],
         [*_tests(arguments), _exchange(arguments)],
-        *([] if arguments.dry_run else [[_ceilings()]]),
+        *([] if arguments.dry_run else [[_ceilings()], [_phases(arguments, site)]]),
         *speed[FIRST:],
     ]
     if not arguments.dry_run:
@@ -62,7 +63,7 @@ def _parity(arguments: argparse.Namespace) -> list[Rung]:
         words = ("--model", model) if model else ()
         command = _program("parity", check, *words, *_dry(arguments))
         name = f"parity {check}" + (f" {model}" if model else "")
-        return Rung(name, command, 75, _needed(arguments, *needs), variants=variants)
+        return Rung(name, command, 110, _needed(arguments, *needs), variants=variants)
 
     models = MODELS[:1] if arguments.dry_run else MODELS
     rungs = [rung(check, None, OF_CODER, *BOTH) for check in ("array", "decode", "encode")]
@@ -72,11 +73,15 @@ def _parity(arguments: argparse.Namespace) -> list[Rung]:
     return [*rungs, rung("transforms", None, (), "build _C")]
 
 
-def _compiled() -> Rung:
-    """Registers and local memory of the Triton kernels, by this machine's compiler."""
+def _compilers(arguments: argparse.Namespace, site: Path) -> list[Rung]:
+    """Registers and local memory of the Triton kernels, by this machine's compiler; and the coder
+    once more, with clocks in it."""
+    if arguments.dry_run:
+        return []
     program = ROOT / "tests" / "kernel_builds.py"
     command = (sys.executable, str(program), "90", "small", "base")
-    return Rung("compiled kernels", command, 150, ("build _C",), rows=False)
+    kernels = Rung("compiled kernels", command, 150, ("build _C",), rows=False)
+    return [kernels, Rung("clocks", _program("build", "clocks", str(site)), 90, BOTH)]
 
 
 def _sanitizers(arguments: argparse.Namespace) -> list[Rung]:
@@ -110,6 +115,13 @@ def _exchange(arguments: argparse.Namespace) -> Rung:
 
 def _ceilings() -> Rung:
     return Rung("ceilings", _program("ceilings"), 60)
+
+
+def _phases(arguments: argparse.Namespace, site: Path) -> Rung:
+    paths = f"{site}-clocks", HERE, ROOT / "benchmarks", ROOT / "tests"
+    environment = (("PYTHONPATH", os.pathsep.join(map(str, paths))),)
+    needs = ("clocks",)
+    return Rung("speed phases", _program("speed", "phases"), 60, needs, environment=environment)
 
 
 def _speed(arguments: argparse.Namespace) -> list[Rung]:

@@ -71,8 +71,8 @@ def main() -> None:
 
 
 def measure(subject: str, plan: Plan, images: Path | None) -> None:
-    from differences import say
     from facts import clocks
+    from rows import say
     from subjects import SUBJECTS
 
     for row in SUBJECTS[subject](plan, images):

@@ -15,6 +15,7 @@ from peers import Symbols
 from mcm_fast import container
 from mcm_fast.exact.cuda.engine import CudaEngine
 from mcm_fast.exact.cuda.launch import CONTEXT_STEP
+from mcm_fast.exact.extension import cuda_extension
 from mcm_fast.symbols import SymbolTables, decode_symbols, encode_symbols
 
 Rows = Iterator[dict]
@@ -126,7 +127,22 @@ def coder(plan, images: Path | None) -> Rows:
     yield row | {"decode G/s": round(plan.symbols / decode / 1e6, 3)}
 
 
+PHASES = "headers", "fetch", "gather", "read", "write", "close"
+
+
+def phases(plan, images: Path | None) -> Rows:
+    """Cycles of the coder's phases in a step, of a library that was built with clocks."""
+    for case in of_photograph(plan, images):
+        case.engine.decode([(case.coded, *case.size, 5000)])
+        cuda_extension().phases()
+        case.check(*case.decode())
+        clocks = dict(zip(PHASES, cuda_extension().phases(), strict=False))
+        row = {"what": case.name, "lanes": case.coded.lanes * case.coded.groups}
+        yield row | {name: round(count / case.steps) for name, count in clocks.items()}
+
+
 SUBJECTS = {
+    "phases": phases,
     "photograph": photograph,
     "road": road,
     "batches": batches,

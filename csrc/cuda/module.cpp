@@ -8,4 +8,5 @@ PYBIND11_MODULE(_CUDA, module) {
   module.doc() = "The range coder for warps, as CUDA kernels; see csrc/warp/launchers.h.";
   mcm::warp::bind_launchers(module);
   module.def("use_shared_tables", mcm::warp::use_shared_tables);
+  module.def("phases", mcm::warp::phases);
 }

@@ -85,6 +85,18 @@ MCM_KERNEL(kGatherThreads) gather_symbols_kernel(const __grid_constant__ Symbols
 
 void use_shared_tables(bool use) { shared_tables = use; }
 
+std::vector<int64_t> phases() {
+#ifdef MCM_CLOCKS
+  long long clocks[kPhases];
+  check(cudaMemcpyFromSymbol(clocks, phase_clocks, sizeof(clocks)), "phases");
+  const long long zeros[kPhases] = {};
+  check(cudaMemcpyToSymbol(phase_clocks, zeros, sizeof(zeros)), "phases");
+  return {clocks, clocks + kPhases};
+#else
+  return {};
+#endif
+}
+
 void begin(const Decoding& d, int64_t stream) {
   launch("begin", begin_kernel, d.images, kImageThreads, stream, d);
 }

@@ -58,6 +58,7 @@ class LatentDecoder {
       if (warp.number() == 0) warp.once([&] { chunk.latents = reading.latents; });
     });
     block.await_stage();
+    block.mark(1);
     const int32_t latents = chunk.latents;
     for (int32_t first = 0; first < latents; first += kChunk) {
       if (first != 0) {
@@ -68,15 +69,19 @@ class LatentDecoder {
         });
       }
       block.each_warp([&](const Warp& warp) { gather(warp, shares[warp.number()], chunk); });
+      block.mark(2);
       const uint32_t coded = chunk.coded;
       block.each_warp([&](const Warp& warp) {
         Reading& reading = readings[warp.number()];
         if (warp.number() < image_.groups) read<Block>(warp, first, reading, visit, coded, chunk);
       });
+      block.mark(3);
       block.each_warp([&](const Warp& warp) { write(warp, coded, chunk); });
+      block.mark(4);
       visit += coded;
     }
     block.each_warp([&](const Warp& warp) { close(warp, readings[warp.number()], visit); });
+    block.mark(5);
   }
 
  private:
@@ -246,6 +251,7 @@ MCM_BODY void decode_step_image(const Block& block, const Decoding& d, Chunk& ch
     block.await_stage();  // a block must not end before its copies
     return;
   }
+  block.mark(0);
   const YLatents source{d.tables + b * d.capacity,
                         d.bases + b * d.capacity,
                         d.places + b * d.capacity,

@@ -103,6 +103,12 @@ class Warp {
   int number_, lane_;
 };
 
+#ifdef MCM_CLOCKS
+constexpr int kPhases = 8;
+static __device__ long long
+    phase_clocks[kPhases];  // of the first block, summed up (benchmarks/gpu)
+#endif
+
 class Near;
 class Far;
 
@@ -118,6 +124,16 @@ class Block {
   MCM_BODY void each_warp(const F& f) const {
     f(Warp(threadIdx.x / kLanes));
     __syncthreads();
+  }
+
+  // A phase ends.
+  MCM_BODY void mark([[maybe_unused]] int phase) const {
+#ifdef MCM_CLOCKS
+    if (blockIdx.x != 0 || threadIdx.x != 0) return;
+    const long long now = clock64();
+    phase_clocks[phase] += now - last_;
+    last_ = now;
+#endif
   }
 
   // Begins to copy `size` bytes, a multiple of 16, to shared memory; returns where to read them.
@@ -136,6 +152,12 @@ class Block {
     __pipeline_wait_prior(0);
     __syncthreads();
   }
+#ifdef MCM_CLOCKS
+  MCM_BODY Block() { last_ = clock64(); }
+
+ private:
+  mutable long long last_;
+#endif
 };
 
 #else
@@ -219,6 +241,7 @@ class Block {
     f(Warp(mine_));
     pthread_barrier_wait(barrier_);
   }
+  void mark(int) const {}
   const void* staged(const void* from, int64_t) const { return from; }
   void await_stage() const { pthread_barrier_wait(barrier_); }
 
@@ -239,6 +262,7 @@ class Block {
   void each_warp(const F& f) const {
     for (int w = 0; w < warps_; ++w) f(Warp(w));
   }
+  void mark(int) const {}
   const void* staged(const void* from, int64_t) const { return from; }
   void await_stage() const {}
 

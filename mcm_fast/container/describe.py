@@ -9,7 +9,13 @@ from .source import Bytes, Source, as_source
 from .stream import unpack
 
 
-def info(data: Bytes | Source, max_pixels: int = 2**64, *, verify: bool = False) -> dict[str, Any]:
+def info(
+    data: Bytes | Source,
+    max_pixels: int = 2**64,
+    *,
+    verify: bool = False,
+    partial: bool = False,
+) -> dict[str, Any]:
     """Describe a stream without its model, from its header alone: plain values, fit for JSON.
 
     `bytes` is the whole stream, `header_bytes` what stands before chunks and tiles, `payload_bytes`
@@ -20,12 +26,17 @@ def info(data: Bytes | Source, max_pixels: int = 2**64, *, verify: bool = False)
         verify: read it all; `damaged` then lists the tiles that are not whole, with their boxes
             (left, top, right, bottom) in the image and what is wrong, `lost` the types of chunks.
 
+        partial: `data` may be its first bytes alone, which hold the header.
+
     Raises BitstreamError; with `verify`, only where the header itself is damaged.
     """
     source = as_source(data)
+    if verify and partial:
+        raise ValueError("verify=True needs all of the stream: partial=True cannot be")
     header = read_header(source, max_pixels)
-    if not verify:
+    if not verify and not partial:
         check_length(header, source)
+    size = header.total if partial else source.size
     largest = max(header.entries, key=lambda entry: entry.body)
     facts = {
         "format": VERSION,
@@ -41,10 +52,10 @@ def info(data: Bytes | Source, max_pixels: int = 2**64, *, verify: bool = False)
         "groups": largest.groups,
         "exceptions": sum(entry.exceptions for entry in header.entries),
         "chunks": dict(header.chunks),
-        "bytes": source.size,
+        "bytes": size,
         "header_bytes": len(header.packed),
         "payload_bytes": sum(size for _, size in header.tile_places),
-        "bpp": 8 * source.size / (header.width * header.height),
+        "bpp": 8 * size / (header.width * header.height),
     }
     return facts | _verified(header, source) if verify else facts
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from functools import cached_property
 
 from ..coding_tiles import Sides, Tile, are_sides, count, cut
 from ..errors import BitstreamError, Reason
+from ..lazy import cached
 from ..limits import MAX_PIXELS, TILE_UNIT, pixels_in_blocks
 from . import chunks as chunk_list
 from . import varint
@@ -50,11 +50,11 @@ class Header:
         size = self.width, self.height
         return size[::-1] if self.transposed else size
 
-    @cached_property
+    @cached
     def tiles(self) -> list[Tile]:
         return cut(*self.coded_size, self.sides)
 
-    @cached_property
+    @cached
     def packed(self) -> bytes:
         """Its bytes, with the checksum."""
         flags = TRANSPOSED * self.transposed | GRAY * self.gray
@@ -68,7 +68,7 @@ class Header:
             out += chunk_list.write_list(self.chunks)
         return out + checksum(out)
 
-    @cached_property
+    @cached
     def chunk_places(self) -> dict[str, tuple[int, int]]:
         """Where each chunk begins, and its length, without its checksum."""
         places, position = {}, len(self.packed)
@@ -79,7 +79,7 @@ class Header:
             position += size + CHECKSUM_BYTES
         return places
 
-    @cached_property
+    @cached
     def tile_places(self) -> list[tuple[int, int]]:
         """Where each tile's payload begins, and its length, without its checksum."""
         ignorable = [size for name, size in self.chunks.items() if chunk_list.may_be_ignored(name)]
@@ -142,7 +142,10 @@ def check_length(header: Header, source: Source) -> None:
     missing = header.total - source.size
     if missing > 0:
         raise BitstreamError(f"truncated stream: {missing} bytes are missing", Reason.TRUNCATED)
-    require(missing == 0, f"{-missing} bytes after its end")
+    if missing < 0:
+        more = source.read(header.total, min(-missing, len(MAGIC))) == MAGIC
+        hint = f": another stream begins after {header.total} bytes; hand over one at a time"
+        raise BitstreamError(f"damaged stream: {-missing} bytes after its end{hint * more}")
 
 
 def _read_start(reader: HeaderReader) -> tuple[int, bytes, int]:

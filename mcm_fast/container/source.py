@@ -2,46 +2,103 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from typing import BinaryIO
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
+
+import numpy as np
 
 from ..errors import BitstreamError, Reason
 from . import varint
 
-Bytes = bytes | bytearray | memoryview | BinaryIO
+if TYPE_CHECKING:
+    import torch
+
+StrPath = str | os.PathLike[str]
+Array = np.ndarray[Any, Any]
+# Bytes, vectors of them (uint8), a file's path, or a binary file.
+Bytes = Union[  # noqa: UP007
+    bytes, bytearray, memoryview, Array, "torch.Tensor", str, os.PathLike[str], BinaryIO
+]
 PIECE = 1024  # bytes of a header that are read at once
 
 
 class Source:
-    """Bytes or a binary file; of one that can seek, from where it stands to its end.
+    """Bytes, a vector of them, or a binary file: by its path, or open. Of one that can seek, from
+    where it stands to its end. A file by its path is opened for a moment each time.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, OSError for a file that cannot be opened.
     """
 
     def __init__(self, stream: Bytes) -> None:
-        if isinstance(stream, bytes | bytearray | memoryview):
-            stream = io.BytesIO(bytes(stream))
-        elif not hasattr(stream, "read"):
-            raise ValueError(f"a stream is bytes or a binary file, not {type(stream).__name__}")
-        elif not (hasattr(stream, "seekable") and stream.seekable()):
-            stream = io.BytesIO(_whole(stream))
-        self._file = stream
-        self._start = stream.tell()
-        self.size = max(0, stream.seek(0, io.SEEK_END) - self._start)
+        self._path: StrPath | None = None
+        if isinstance(stream, str | os.PathLike) and _is_plain(stream):
+            self._path, self._start, self.size = stream, 0, os.stat(stream).st_size
+            return
+        self._file = _opened(stream)
+        self._start = self._file.tell()
+        self.size = max(0, self._file.seek(0, io.SEEK_END) - self._start)
 
     def read(self, start: int, count: int) -> bytes:
         """`count` bytes from `start` on. Raises BitstreamError where the source ends before."""
         _require_bytes(start + count - self.size)
-        self._file.seek(self._start + start)
         content = bytearray()
-        while len(content) < count:  # a raw file may return less than it was asked for
-            piece = self._file.read(count - len(content))
-            if not isinstance(piece, bytes):
-                raise ValueError(f"a stream is a binary file, not one of {type(piece).__name__}")
-            if not piece:
-                _require_bytes(count - len(content))
-            content += piece
+        with self._at_hand() as file:
+            file.seek(self._start + start)
+            while len(content) < count:  # a raw file may return less than it was asked for
+                piece = file.read(count - len(content))
+                if not isinstance(piece, bytes):
+                    raise ValueError(f"a stream is a binary file, not one of {_name(piece)}")
+                if not piece:
+                    _require_bytes(count - len(content))
+                content += piece
         return bytes(content)
+
+    def _at_hand(self) -> contextlib.AbstractContextManager[Any]:
+        if self._path is None:
+            return contextlib.nullcontext(self._file)
+        return open(self._path, "rb", buffering=0)
+
+
+def _is_plain(path: StrPath) -> bool:
+    """Not a pipe, of which every byte can be read once."""
+    return stat.S_ISREG(os.stat(path).st_mode)
+
+
+def _opened(stream: Any) -> BinaryIO:
+    """A binary file that can seek."""
+    if isinstance(stream, bytes | bytearray | memoryview):
+        return io.BytesIO(bytes(stream))
+    if isinstance(stream, str | os.PathLike):
+        with open(stream, "rb") as file:
+            return io.BytesIO(file.read())
+    torch = sys.modules.get("torch")  # without it there are no tensors
+    if torch is not None and isinstance(stream, torch.Tensor):
+        return io.BytesIO(_vector(stream, stream.dtype == torch.uint8, stream.dim()))
+    if isinstance(stream, np.ndarray):
+        return io.BytesIO(_vector(stream, stream.dtype == np.uint8, stream.ndim))
+    if not hasattr(stream, "read"):
+        kinds = "a vector of uint8, a path or a binary file"
+        raise ValueError(f"a stream is bytes, {kinds}, not {_name(stream)}")
+    if hasattr(stream, "seekable") and stream.seekable():
+        return stream
+    return io.BytesIO(_whole(stream))
+
+
+def _vector(stream: Any, is_bytes: bool, dimensions: int) -> bytes:
+    """The bytes of an array or a tensor, on any device."""
+    odd = getattr(stream, "is_nested", False) or getattr(stream, "is_meta", False)
+    if odd or not is_bytes or dimensions != 1 or getattr(stream, "is_sparse", False):
+        kind = f"{_name(stream)} of {stream.dtype} with {dimensions} dimensions"
+        raise ValueError(f"a stream is bytes or a vector of uint8, not {kind}")
+    return bytes(np.asarray(stream.cpu() if hasattr(stream, "cpu") else stream))
+
+
+def _name(value: object) -> str:
+    return type(value).__name__
 
 
 def as_source(stream: Bytes | Source) -> Source:
@@ -51,7 +108,7 @@ def as_source(stream: Bytes | Source) -> Source:
 def _whole(file: BinaryIO) -> bytes:
     content = file.read()
     if not isinstance(content, bytes | bytearray | memoryview):
-        raise ValueError(f"a stream is a binary file, not one of {type(content).__name__}")
+        raise ValueError(f"a stream is a binary file, not one of {_name(content)}")
     return bytes(content)
 
 

@@ -215,6 +215,9 @@ def _check_fields(stream: Stream) -> None:
         f"chunk types {list(stream.chunks)[:9]}": not all(
             chunk_list.is_type(name) and chunk_list.may_be_ignored(name) for name in stream.chunks
         ),
+        "chunks that are not bytes": not all(
+            isinstance(content, bytes) for content in stream.chunks.values()
+        ),
     }
     _refuse(problems)
     tiles = count(*size, stream.sides)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..tensor_inputs import kind_of
+
 OBJECTIVES = ("psnr", "ms-ssim")
 LAMBDA = 0.75  # of training's
 _MS_SSIM_WEIGHT = 0.02
@@ -80,8 +82,10 @@ def check_importance(importance: object, height: int, width: int) -> Tensor | No
         return None
     try:
         weights = torch.as_tensor(importance).detach().float()
+        if weights.is_nested or weights.is_meta or weights.layout != torch.strided:
+            raise ValueError("it is no dense tensor")
     except (TypeError, ValueError, RuntimeError) as error:
-        kind = type(importance).__name__
+        kind = kind_of(importance)
         raise ValueError(f"importance is a map (H, W) of numbers, not {kind}") from error
     if tuple(weights.shape) != (height, width):
         shape = tuple(weights.shape)

@@ -106,7 +106,7 @@ class _Search:
         parts = windows(*plain.y.shape[1:])
         self.total = len(parts) * self.budget.steps
         # Clones, because both are written to, window by window.
-        best = dataclasses.replace(plain, y=plain.y.clone(), z=plain.z.clone(), parameters=None)
+        best = dataclasses.replace(plain, y=plain.y.clone(), z=plain.z.clone())
         for part in parts:
             self._improve_window(part, best, y, z, generator)
         as_coded = len(parts) == 1 and not plain.gray and not plain.sides

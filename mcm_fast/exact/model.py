@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import torch
 from torch import Tensor
 
+from ..lazy import cached
 from ..limits import QUALITY_STEPS
 from .identity import MODEL, identity
 from .rans import SYMBOL_BITS
@@ -76,7 +75,7 @@ class IntegerModel:
         """How many tables y has; z's come behind them."""
         return len(self.tensors["tables.minimum"]) - self.levels * self.z_channels
 
-    @functools.cached_property
+    @cached
     def id(self) -> bytes:
         """The first 8 bytes of the SHA-256 of all integers."""
         return identity(MODEL, {name: tensor.numpy() for name, tensor in self.tensors.items()})

@@ -106,8 +106,34 @@ def _read(
         image = _flatten(image, colour)
     pixels = np.array(image).transpose(2, 0, 1)
     if channels == "own" and not colours and _is_gray(pixels):
-        pixels = pixels[[0, *range(3, len(pixels))]]
+        pixels = _gray(pixels)
     return np.ascontiguousarray(pixels), colours | metadata
+
+
+def of_pillow(
+    image: Image.Image, max_pixels: int = MAX_PIXELS
+) -> tuple[np.ndarray, dict[str, bytes]]:
+    """The uint8 image (C, height, width) of one of Pillow's, and `icc_profile` where it has one.
+
+    C is 1, 2, 3 or 4 for the modes L, LA, RGB and RGBA; others are converted, 16 bits to 8 and
+    other colours to sRGB. Its Exif is not looked at, nor its orientation. Raises ValueError for
+    floating-point or 32-bit pixels, and for an image larger than `max_pixels`.
+    """
+    check_pixels(*image.size, max_pixels)
+    mode, copied = image.mode, image.copy()
+    eight = depth.eight_bits(copied, "", copied.copy)
+    converted, colours = to_rgb(eight, None)
+    if mode in ("LA", "RGBA") and converted.mode == "RGB":
+        converted.putalpha(255)
+    pixels = np.array(converted).transpose(2, 0, 1)
+    if not colours and (mode in ("1", "L", "LA", "La") or mode.startswith("I")):
+        pixels = _gray(pixels)
+    return np.ascontiguousarray(pixels), colours
+
+
+def _gray(pixels: np.ndarray) -> np.ndarray:
+    """RGB or RGBA whose colours are gray -> gray, with alpha if there is one."""
+    return pixels[[0, *range(3, len(pixels))]]
 
 
 def _is_gray(pixels: np.ndarray) -> bool:

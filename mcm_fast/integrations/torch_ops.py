@@ -62,8 +62,7 @@ def decompress(
     Raises BitstreamError as `mcm_fast.decompress` does; ValueError for a stream that is no vector
     of uint8, and for an image of another size than `size`.
     """
-    data = _bytes_of(stream)
-    image = decompress_stream(data, model=model, device=stream.device, rendering=rendering)
+    image = decompress_stream(stream, model=model, device=stream.device, rendering=rendering)
     if size is not None and tuple(size) != tuple(image.shape):
         raise ValueError(f"the image is {tuple(image.shape)}, not of size={tuple(size)}")
     return image
@@ -87,10 +86,3 @@ def _(
         size = [context.new_dynamic_size(min=1, max=4)]
         size += [context.new_dynamic_size() for _ in range(2)]
     return stream.new_empty(size)
-
-
-def _bytes_of(stream: Tensor) -> bytes:
-    if stream.dtype != torch.uint8 or stream.dim() != 1:
-        kind = f"{stream.dtype} {tuple(stream.shape)}"
-        raise ValueError(f"a stream is a vector of torch.uint8, not {kind}")
-    return stream.cpu().numpy().tobytes()

@@ -253,6 +253,8 @@ def _check(model: IntegerModel, coded: Coded, height: int, width: int, quality: 
         raise BitstreamError(f"{len(coded.segments)} segments for {coded.groups} groups")
     if any(len(segment) % 2 for segment in coded.segments):
         raise BitstreamError("a segment ends within a word")
+    if not len(coded.exception_indexes):
+        return
     size = model.y_channels * height * width + model.z_channels * -(-height // 4) * -(-width // 4)
     edges = np.concatenate(([-1], coded.exception_indexes, [size]))
     if (np.diff(edges) <= 0).any() or not coded.exception_differences.all():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
+from ...lazy import cached
 from ..identity import RENDERING, identity
 from .check import check
 from .layers import HYPER_LIMIT, Layer
@@ -73,7 +72,7 @@ class Rendering:
         """Latents that a cut of the grid must be a multiple of: kernels of 2 pair neighbours."""
         return 1 << max(0, -min(self.scales))
 
-    @functools.cached_property
+    @cached
     def reach(self) -> int:
         """How far the pixels of aligned latents see beyond these latents; a multiple of
         `alignment`."""
@@ -98,7 +97,7 @@ class Rendering:
         low, high = seen[0]
         return -(-max(-low, high - self.alignment + 1, 0) // self.alignment) * self.alignment
 
-    @functools.cached_property
+    @cached
     def id(self) -> bytes:
         """The first 8 bytes of the SHA-256 of list and integers."""
         return identity(RENDERING, self.tensors)
