@@ -20,7 +20,8 @@ def test_golden_streams(libmcm, c_golden, name):
     native, stream = CDecoder(libmcm, c_golden), GOLDEN[name].data
     expected = PixelDecoder(c_golden, threads=1).decompress(stream)
     assert np.array_equal(native.decompress(stream), expected)
-    assert np.array_equal(native.decompress(stream, threads=3), expected)
+    for threads in (3, 2**32 - 1):
+        assert np.array_equal(native.decompress(stream, threads=threads), expected)
     native.close()
 
 

@@ -1,6 +1,7 @@
 // mcm.h: arguments checked, exceptions turned into statuses.
 #include "../mcm.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -21,6 +22,7 @@ using namespace mcm::c;
 using mcm::BitstreamError;
 using mcm::pixels::Canvas;
 
+constexpr uint32_t kMaxThreads = 64;  // more than any picture's tiles are worth
 constexpr int64_t kMaxLatents = (int64_t{1} << 32) - 1;
 
 mcm_status told(mcm_status status, const char* what, char* why) {
@@ -60,10 +62,11 @@ std::string_view bytes_of(const void* stream, size_t size) {
 }
 
 mcm_options checked(const mcm_options* options) {
-  const mcm_options out = options == nullptr ? mcm_defaults() : *options;
+  mcm_options out = options == nullptr ? mcm_defaults() : *options;
   need(out.rendering != nullptr, "no name of a rendering");
   need(out.scale == 1 || out.scale == 8 || out.scale == 16, "scale is 1, 8 or 16");
   need(out.threads >= 1, "threads is at least 1");
+  out.threads = std::min(out.threads, kMaxThreads);
   return out;
 }
 
