@@ -7,7 +7,7 @@ from pathlib import Path
 from .exact.identity import MODEL, identity
 from .exact.pixels.cpu import CpuRenderer
 from .exact.pixels.decoder_file import DecoderFile
-from .exact.pixels.renderers import Renderers
+from .exact.pixels.renderers import READING, Renderers
 from .installed import find_decoder
 
 
@@ -24,12 +24,18 @@ class ExactPixels:
     def renderer(self, name: str) -> CpuRenderer | None:
         """None where there is no file of this model, or no such rendering in it. Raises ValueError
         for a file that is not a decoder's."""
-        if self._renderers is None:
-            path = find_decoder(self.model_id, self.model)
-            if path is None:
+        with READING:
+            if self._renderers is None:
+                self._renderers = self._found()
+            if self._renderers is None or name not in self._renderers.file.renderings:
                 return None
-            file = DecoderFile(path)
-            if identity(MODEL, file.integers()) != self.model_id:
-                raise ValueError(f"{path} is not of the model whose id it states")
-            self._renderers = Renderers(file)
-        return self._renderers[name] if name in self._renderers.file.renderings else None
+            return self._renderers[name]
+
+    def _found(self) -> Renderers | None:
+        path = find_decoder(self.model_id, self.model)
+        if path is None:
+            return None
+        file = DecoderFile(path)
+        if identity(MODEL, file.integers()) != self.model_id:
+            raise ValueError(f"{path} is not of the model whose id it states")
+        return Renderers(file)

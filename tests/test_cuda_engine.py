@@ -218,6 +218,46 @@ def test_a_step_allocates_nothing(codec, monkeypatch):
     assert pointers and all(any(i <= a < j for i, j in spans) for a in pointers)
 
 
+def test_a_step_on_two_streams(codec, monkeypatch):
+    """The lazy sums wait for the context step, not for the coder; the next step for both."""
+    engine = CudaEngine(codec.integers, DEVICE)
+    batch = images.Batch(codec.integers, [(1, 1, 50)], 1)
+    wavefront, events = engine._decoder._wavefront(batch, 1), []
+
+    class Stream:
+        def __init__(self, name):
+            self.name = name
+
+        def wait_stream(self, other):
+            events.append(f"{self.name} waits for {other.name}")
+
+    here, streams = Stream("main"), ["main"]
+
+    @contextlib.contextmanager
+    def on(stream):
+        streams.append(stream.name)
+        yield
+        streams.pop()
+
+    def queued(what):
+        return lambda *_: events.append(f"{what} on {streams[-1]}")
+
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda *_: here)
+    monkeypatch.setattr(torch.cuda, "stream", on)
+    monkeypatch.setattr(wavefront, "side", Stream("side"))
+    monkeypatch.setattr(wavefront, "_context", queued("context"))
+    monkeypatch.setattr(wavefront, "_lazy", queued("lazy"))
+    monkeypatch.setattr("mcm_fast.exact.cuda.decode.launch", queued("coder"))
+    wavefront._step()
+    assert events == [
+        "context on main",
+        "side waits for main",
+        "coder on main",
+        "lazy on side",
+        "main waits for side",
+    ]
+
+
 def test_memory_grows_to_the_largest(codec):
     engine = CudaEngine(codec.integers, DEVICE)
     item = items_like(codec, (1, 1, 2.0, 50))[0]

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from decoders import KINDS, decoder_of, picture, write_model
 
 import mcm_fast
 from mcm_fast import Codec, PixelDecoder
+from mcm_fast.exact.pixels import decoder_file
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +113,19 @@ def test_threads_change_nothing(model, codec):
     for threads in (1, 2, 5):
         other = Codec.from_file(model, threads=threads)
         assert torch.equal(other.decompress(stream), codec.decompress(stream))
+
+
+def test_threads_that_come_at_once_read_the_file_once(model, codec, monkeypatch):
+    stream, read = codec.compress(picture("rgb")[0], 50), []
+    real = decoder_file.DecoderFile.rendering
+
+    def rendering(self, name):
+        read.append(name)
+        return real(self, name)
+
+    monkeypatch.setattr(decoder_file.DecoderFile, "rendering", rendering)
+    fresh = Codec.from_file(model)
+    with ThreadPoolExecutor(8) as pool:
+        images = list(pool.map(lambda _: fresh.with_limits().decompress(stream), range(8)))
+    assert read == ["faithful"]
+    assert all(torch.equal(image, codec.decompress(stream)) for image in images)

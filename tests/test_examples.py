@@ -1,4 +1,4 @@
-"""The examples run, and what docs/recipes.md shows of them stands in them."""
+"""The examples run, and what docs/embedding.md shows of them stands in them."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "recipes.md").read_text()
+PAGE = (ROOT / "docs" / "embedding.md").read_text()
 HOSTS = {
     "pillow_pictures": None,
     "transcode_folder": None,

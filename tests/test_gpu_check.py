@@ -1,5 +1,7 @@
 """The ladder of gpu-check without a GPU: whatever becomes of a rung, the report holds the rest."""
 
+import ast
+import glob
 import importlib.util
 import json
 import subprocess
@@ -191,10 +193,30 @@ def test_builds_itself(modules, tmp_path):
     """Without setuptools: plain lines."""
     import build
 
-    source = tmp_path / "empty.cpp"
-    source.write_text("int nothing() { return 0; }\n")
-    build.build_c([source], tmp_path / "objects", tmp_path / "library.so")
-    assert (tmp_path / "library.so").stat().st_size > 0
+    source, missing = tmp_path / "_C.cpp", tmp_path / "missing.cpp"
+    source.write_text(
+        "#include <pybind11/pybind11.h>\nint other();\n"
+        'PYBIND11_MODULE(_C, m) { m.attr("n") = other(); }'
+    )
+    missing.write_text("int other() { return 3; }\n")
+    library = tmp_path / f"_C{build.SUFFIX}"
+    build.build_c([source, missing], tmp_path / "objects", library)
+    other = tmp_path / "more" / f"_C{build.SUFFIX}"
+    other.parent.mkdir()
+    with pytest.raises(ImportError, match="undefined symbol"):
+        build.build_c([source], tmp_path / "objects", other)
+
+
+def test_builds_what_setup_builds(modules, monkeypatch):
+    import build
+
+    tree = ast.parse((ROOT / "setup.py").read_text())
+    (function,) = (node for node in tree.body if getattr(node, "name", "") == "cpu_extension")
+    names = {"glob": glob.glob, "Extension": lambda name, sources: sources}
+    exec(compile(ast.Module([function], []), "setup.py", "exec"), names)
+    monkeypatch.chdir(ROOT)
+    expected = {ROOT / path for path in names["cpu_extension"]()}
+    assert set(build.sources_of_c()) == expected
 
 
 def test_what_runs_on_a_gpu(modules, tmp_path):

@@ -8,6 +8,7 @@ headers is needed.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -36,8 +37,7 @@ def main(name: str, site: Path) -> None:
         shutil.copytree(ROOT / "mcm_fast", package, ignore=ignored, dirs_exist_ok=True)
         kernels = package / "kernels"
         shutil.copytree(ROOT / "kernels", kernels, ignore=ignored, dirs_exist_ok=True)
-        sources = [p for p in (ROOT / "csrc").rglob("*.cpp") if p.parent.name != "cuda"]
-        build_c(sources, site.parent / "objects", package / f"_C{SUFFIX}")
+        build_c(sources_of_c(), site.parent / "objects", package / f"_C{SUFFIX}")
     elif name == "_CUDA":
         build_cuda(package / f"_CUDA{SUFFIX}")
     else:
@@ -45,6 +45,12 @@ def main(name: str, site: Path) -> None:
         shutil.copytree(package, clocks / "mcm_fast", dirs_exist_ok=True)
         build_cuda(clocks / "mcm_fast" / f"_CUDA{SUFFIX}", "-DMCM_CLOCKS")
     say(built=name, seconds=round(time.monotonic() - start, 1))
+
+
+def sources_of_c() -> list[Path]:
+    """As setup.py has them."""
+    files = (ROOT / "csrc").rglob("*.cpp")
+    return sorted(path for path in files if path.parent.name not in ("cuda", "c"))
 
 
 def build_c(sources: list[Path], folder: Path, library: Path) -> None:
@@ -58,6 +64,7 @@ def build_c(sources: list[Path], folder: Path, library: Path) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(compiled, zip(sources, objects, strict=True)))
     subprocess.run([compiler, "-shared", "-pthread", *objects, "-o", library], check=True)
+    load(library)
 
 
 def build_cuda(library: Path, *more: str) -> None:
@@ -66,6 +73,14 @@ def build_cuda(library: Path, *more: str) -> None:
     flags = ["-O3", "-std=c++17", "--expt-relaxed-constexpr", f"-arch={architecture()}", *INCLUDES]
     flags += ["-shared", "--cudart=static", "-Xcompiler", ",".join(HOST)]
     subprocess.run([nvcc_path(), *flags, *more, *sources, "-o", library], check=True)
+    load(library)
+
+
+def load(library: Path) -> None:
+    """Whether it can be: ImportError where a symbol is missing."""
+    name = library.name.split(".")[0]
+    spec = importlib.util.spec_from_file_location(name, library)
+    importlib.util.module_from_spec(spec)
 
 
 def nvcc_path() -> str:

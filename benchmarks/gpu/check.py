@@ -34,6 +34,7 @@ from variants import VARIANTS
 
 WORK = ROOT / "build" / "gpu-check"
 SITE = WORK / "site"
+RETRIES = 90  # seconds for all other ways of a stage
 # Dependencies that the road does without, but imports of its tests do not.
 MISSING = ("simplejpeg",)
 
@@ -81,9 +82,7 @@ class Check:
             wanted = [rung for rung in stage if self._is_wanted(rung)]
             with ThreadPoolExecutor(len(wanted) or 1) as pool:
                 list(pool.map(self._climb, wanted))
-            for rung in wanted:
-                if rung.name.startswith("parity") and self._went_wrong(rung.name):
-                    self._retry(rung)
+            self._retry([rung for rung in wanted if self._is_wrong(rung)])
 
     def _is_wanted(self, rung: Rung) -> bool:
         """Builds are what others need."""
@@ -108,26 +107,32 @@ class Check:
     def _went_wrong(self, name: str) -> bool:
         return self.outcomes.get(name, {}).get("outcome", "not run") != "ok"
 
-    def _retry(self, rung: Rung) -> None:
-        """The same in other ways, side by side, if it was run at all."""
-        left = self.deadline - time.monotonic()
-        if self.outcomes[rung.name]["outcome"].startswith("not run") or left < 2:
-            return
-        with ThreadPoolExecutor(len(rung.variants) or 1) as pool:
-            outcomes = list(pool.map(lambda v: self._in_another_way(rung, v), rung.variants))
-        right = [v for v, ok in zip(rung.variants, outcomes, strict=True) if ok]
-        blame = "; ".join(VARIANTS[v] for v in right) or "the kernel's own arithmetic, or its data"
-        self.outcomes[rung.name]["at fault"] = blame
-        self.variant = self.variant or next(iter(right), None)
+    def _is_wrong(self, rung: Rung) -> bool:
+        """Was it run, and can it be tried in other ways?"""
+        outcome = self.outcomes[rung.name]["outcome"]
+        return rung.name.startswith("parity") and outcome != "ok" and "not run" not in outcome
+
+    def _retry(self, rungs: list[Rung]) -> None:
+        """The same in other ways, many side by side, not for long: more is to come."""
+        until = min(self.deadline, time.monotonic() + RETRIES)
+        pairs = [(rung, variant) for rung in rungs for variant in rung.variants]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda pair: self._in_another_way(*pair, until), pairs))
+        for rung in rungs:
+            right = [v for v in rung.variants if not self._went_wrong(f"{rung.name}, {v}")]
+            blame = "; ".join(VARIANTS[v] for v in right) or "the kernel's own arithmetic, or data"
+            self.outcomes[rung.name]["at fault"] = blame
+            self.variant = self.variant or next(iter(right), None)
         self.report.write(self.outcomes)
 
-    def _in_another_way(self, rung: Rung, variant: str) -> bool:
+    def _in_another_way(self, rung: Rung, variant: str, until: float) -> None:
         environment = (("CUDA_LAUNCH_BLOCKING", "1"),) if variant == "blocking" else ()
-        name, left = f"{rung.name}, {variant}", self.deadline - time.monotonic()
-        command = (*rung.command, "--variant", variant)
-        again = Rung(name, command, rung.seconds, environment=environment)
-        self._write(name, self._tried(again, min(rung.seconds, max(left, 1))), counts=False)
-        return not self._went_wrong(name)
+        name, left = f"{rung.name}, {variant}", until - time.monotonic()
+        again = Rung(name, (*rung.command, "--variant", variant), 0, environment=environment)
+        if left < 2:
+            self._write(name, {"outcome": "not run: no time is left"}, counts=False)
+        else:
+            self._write(name, self._tried(again, min(rung.seconds, left)), counts=False)
 
     def _write(self, name: str, outcome: dict, counts: bool = True) -> None:
         """What has become of a rung, before anything else can go wrong."""

@@ -86,7 +86,10 @@ def _facts(job: Job, jobs: int, left: int, address: str) -> Iterator[Facts]:
         raise ImportError("--ray needs Ray: pip install 'mcm-fast[ray]'") from error
     from ..transcoding.on_ray import run_on_ray
 
-    ray.init(None if address == "local" else address, log_to_driver=False)
+    if address == "local":
+        ray.init(include_dashboard=False, log_to_driver=False)
+    else:
+        ray.init(address, log_to_driver=False)
     return run_on_ray(job, jobs)
 
 

@@ -165,9 +165,9 @@ class Wavefront:
             return
         here = torch.cuda.current_stream()
         self.side.wait_stream(here)
+        launch(self.device, "decode_step", self.fields)  # first: its blocks want whole processors
         with torch.cuda.stream(self.side):
             self._lazy()
-        launch(self.device, "decode_step", self.fields)
         here.wait_stream(self.side)
 
     def _lazy(self) -> None:

@@ -8,10 +8,10 @@ import threading
 from .cpu import CpuRenderer
 from .decoder_file import DecoderFile
 
-_READING = threading.RLock()
+READING = threading.RLock()  # of a decoder's file: threads that come at once read it once
 # A fork waits for whoever reads: in the child nobody would let go of the lock.
 os.register_at_fork(
-    before=_READING.acquire, after_in_parent=_READING.release, after_in_child=_READING.release
+    before=READING.acquire, after_in_parent=READING.release, after_in_child=READING.release
 )
 
 
@@ -24,7 +24,7 @@ class Renderers:
 
     def __getitem__(self, name: str) -> CpuRenderer:
         """Raises ValueError if a bound does not hold."""
-        with _READING:
+        with READING:
             if name not in self._made:
                 self._made[name] = CpuRenderer(self.file.rendering(name), self.threads)
             return self._made[name]
