@@ -94,7 +94,7 @@ class McmDecoder(ImageFile.PyDecoder):
 
     def decode(self, buffer: Any) -> tuple[int, int]:
         assert self.fd is not None
-        (scale,) = self.args
+        scale = self.args[0]  # behind it Pillow puts what draft has configured
         try:
             pixels = array_of(cast(BinaryIO, self.fd), scale, _pixel_limit())
         except BitstreamError as error:
