@@ -77,15 +77,16 @@ class Decompression:
         return mcm_fast.decompress(stream, **options, device=self.device)
 
 
+RenderingName = Annotated[str, typer.Option(help="faithful, or another of the model's.")]
+
+
 def decompress(
     sources: Sources,
     destination: Destination,
     format: Annotated[
         str | None, typer.Option(help="png, jpg, ...: into a folder or - [default: png]")
     ] = None,
-    rendering: Annotated[str, typer.Option(help="faithful, or another of the model's.")] = (
-        "faithful"
-    ),
+    rendering: RenderingName = "faithful",
     model: Annotated[
         str | None, typer.Option(help="A model's name or file, not the one that IN names.")
     ] = None,
