@@ -133,6 +133,8 @@ def test_writing_to_an_open_file():
 
 
 def test_write_image_refuses(tmp_path):
+    import mcm_fast.pillow  # noqa: F401 (by which Pillow knows .mcm, too)
+
     with pytest.raises(ValueError, match="uint8"):
         write_image(torch.zeros(3, 4, 4), tmp_path / "a.png")
     with pytest.raises(ValueError, match="uint8"):

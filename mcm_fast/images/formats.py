@@ -13,7 +13,8 @@ from PIL import Image
 
 # PostScript is a program for Ghostscript to run; the next are stubs that need a handler; MCM is
 # this package's own, where `mcm_fast.pillow` has been imported.
-_NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "MCM"}
+_OURS = "MCM"
+_NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", _OURS}
 _PLUGINS = {"pillow_heif": "pillow-heif", "pillow_jxl": "pillow-jxl-plugin"}
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")
@@ -127,7 +128,7 @@ def writable(format: str, asked: str | None = None) -> str:
     asked = asked or format
     if name in WRITTEN:
         return name
-    if name in Image.SAVE:
+    if name in Image.SAVE and name != _OURS:
         raise ValueError(
             f"{asked!r}: {name} cannot hold the picture as it was decoded; "
             f"there are {', '.join(WRITTEN)}"
