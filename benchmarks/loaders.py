@@ -27,7 +27,7 @@ except ImportError:
     print("JPEG XL is left out: pip install pillow-jxl-plugin", file=sys.stderr)
 
 KODAK = Path(__file__).parents[2] / "shared" / "data" / "kodak"
-EVERY, REPEATS = 12, 2
+EVERY, REPEATS = 4, 3
 FORMATS = {
     "mcm_fast": ("MCM", {}),
     "JPEG": ("JPEG", {}),
