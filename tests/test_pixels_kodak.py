@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import mcm_fast
+from mcm_fast import presets
 from mcm_fast.evaluation.metrics import psnr
 from mcm_fast.exact.extension import extension
-from mcm_fast.exact.pixels.calibrate import samples_of
 from mcm_fast.exact.pixels.cpu import CpuRenderer
-from mcm_fast.exact.pixels.quantize import quantize
+from mcm_fast.exact.pixels.decoder_file import load_decoder
 from mcm_fast.exact.pixels.reference import render
 from mcm_fast.images import read_image
 
@@ -22,14 +22,9 @@ def codec():
 
 
 @pytest.fixture(scope="module")
-def rendering(codec):
-    """The faithful one; scales from photographs of scikit-image."""
-    data = pytest.importorskip("skimage.data")
-    names = "astronaut", "coffee", "chelsea", "rocket"
-    photos = [torch.from_numpy(getattr(data, name)()[:256, :384].copy()) for name in names]
-    photos = [photo.permute(2, 0, 1) for photo in photos]
-    samples = samples_of(codec.network, codec.engine, photos)
-    return quantize(codec.network, codec.network.synthesis, samples)
+def rendering():
+    """The faithful one, as it is shipped."""
+    return load_decoder(presets.WEIGHTS / "small.decoder.safetensors").renderings["faithful"]
 
 
 def check(codec, rendering, image: torch.Tensor, levels) -> None:
