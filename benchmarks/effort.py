@@ -37,8 +37,7 @@ class Row(NamedTuple):
 def rows_of(path: Path) -> list[Row]:
     if not path.exists():
         return []
-    kinds = Row.__annotations__.values()
-    types = [{"str": str, "int": int, "float": float}[kind] for kind in kinds]
+    types = Row.__annotations__.values()
     with path.open() as file:
         lines = list(csv.reader(file))[1:]
     return [Row(*(kind(cell) for kind, cell in zip(types, line, strict=True))) for line in lines]
