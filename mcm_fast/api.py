@@ -43,8 +43,7 @@ def compress(
     Args:
         image: a tensor (C, H, W), uint8 or float in [0, 1], on any device; an array (H, W) or
             (H, W, C) of such numbers; an image of Pillow; or the path of a picture file. C is 1
-            (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA). Alpha is stored without loss, in 8
-            bits.
+            (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA). 8 bits of alpha are kept exactly.
         quality: 0 .. 100, in steps of 0.01; 50 if neither it nor target_bpp is given.
         model: a name of `models()`, or the path of a model file.
         device: where the transforms run; the image's own unless named.
