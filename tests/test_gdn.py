@@ -46,6 +46,7 @@ def test_equals_its_twin(channels, inverse):
     # The twin rounds twice to 11 bits, the scale and the product; the kernel once.
     assert torch.allclose(found, layer(x), rtol=2**-9, atol=2**-24)
     squares = x.double().square().movedim(1, 3) @ gamma.T.double() + beta.double()
-    # On Hopper products of tf32 are summed up with truncation: 2^-24 .. 2^-23 for each of up to 72.
     exact = x * (squares if inverse else 1 / squares).sqrt().movedim(3, 1)
-    assert torch.allclose(found.double(), exact, rtol=2**-11 + 2**-16, atol=2**-24)
+    # On Hopper products of tf32 are summed up with truncation: 2^-24 .. 2^-23 for each of up to 72.
+    rest = 2**-16 if x.is_cuda else 2**-18
+    assert torch.allclose(found.double(), exact, rtol=2**-11 + rest, atol=2**-24)
