@@ -21,7 +21,8 @@ slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow
 
 # mcm_fast.integrations and transcoding against the real packages: webdataset, zarr, datasets, litdata,
-# ray, pyarrow. They are large, and no part of `make test`, which skips what is absent.
+# ray, pyarrow. They are large, and no part of `make test`, which skips what is absent. MosaicML's
+# streaming is not among them: its test runs where '.[streaming]' is installed in another environment.
 integrations: $(VENV)/.installed
 	$(PIP) install -q -c constraints.txt -e '.[integrations]'
 	$(BIN)/python -m pytest -m 'not soak' -rs tests/test_integrations.py tests/test_transcode.py \

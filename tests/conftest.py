@@ -1,7 +1,9 @@
 """Shared fixtures. Data sets are read from ../shared/data where they are, and never copied."""
 
+import importlib
 import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -55,3 +57,11 @@ def noise(height: int, width: int, seed: int = 0) -> torch.Tensor:
 
 def device_of(engine: str) -> str:
     return "cuda" if engine == "cuda" else "cpu"
+
+
+def host_program(name: str) -> ModuleType:
+    """A package that `mcm_fast.integrations` is for; skips where it cannot be imported."""
+    try:
+        return importlib.import_module(name)
+    except (ImportError, RuntimeError) as error:  # of torchvision, beside another torch's build
+        pytest.skip(f"{name} cannot be imported: {error}")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import host_program
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "embedding.md").read_text()
@@ -14,6 +15,7 @@ HOSTS = {
     "transcode_folder": None,
     "webdataset_shards": "webdataset",
     "litdata_chunks": "litdata",
+    "streaming_shards": "streaming",
     "hugging_face_dataset": "datasets",
     "zarr_array": "zarr",
     "ray_batches": "ray",
@@ -30,7 +32,7 @@ RECIPES = re.findall(
 def test_example(name, tmp_path):
     host = HOSTS[name]
     if host is not None:
-        pytest.importorskip(host)
+        host_program(host)
     command = [sys.executable, str(ROOT / "examples" / f"{name}.py")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

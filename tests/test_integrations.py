@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from conftest import host_program
 from pictures import photograph
 from PIL import Image
 
@@ -96,6 +97,31 @@ def test_litdata(tmp_path, stream):
     of_bytes = serializers(kind="pil")["bytes"]
     assert of_bytes.deserialize(b"others") == b"others"
     assert is_picture(of_bytes.deserialize(stream), "pil")
+
+
+def test_mosaicml_streaming(tmp_path, stream):
+    streaming = host_program("streaming")
+    from mcm_fast.integrations.streaming import McmEncoding
+
+    kinds = {"torch": "mcm:80", "numpy": "mcm:80:0:numpy", "pil": "mcm:80:pil"}
+    same = [picture(), Image.fromarray(picture()), torch.from_numpy(picture()).permute(2, 0, 1)]
+    folder = str(tmp_path)
+    with streaming.MDSWriter(out=folder, columns={"number": "int", **kinds}) as writer:
+        for number, image in enumerate([*same, stream]):
+            writer.write({"number": number, **dict.fromkeys(kinds, image)})
+    dataset = streaming.StreamingDataset(local=folder, shuffle=False, batch_size=1)
+    options = {"num_workers": 1, "collate_fn": list, "timeout": 60}
+    batches = list(streaming.StreamingDataLoader(dataset, batch_size=1, **options))
+    in_a_worker = [sample for (sample,) in batches]
+    for samples in (in_a_worker, list(dataset), list(streaming.LocalDataset(local=folder))):
+        assert [sample["number"] for sample in samples] == [0, 1, 2, 3]
+        assert all(is_picture(sample[kind], kind) for sample in samples for kind in kinds)
+    shard = next(tmp_path.glob("*.mds")).read_bytes()
+    assert shard.count(stream) == 12  # of every column, at its quality
+    assert vars(McmEncoding.from_str("37.5:2")) == vars(McmEncoding(37.5, 2, "torch"))
+    for wrong in ("mcm:", "mcm:1:2:3", "mcm:101", "mcm:1.2.3", "mcm:50:jax", "mcm:50:0:pil:1"):
+        with pytest.raises(ValueError, match="not"):
+            streaming.MDSWriter(out=str(tmp_path / "none"), columns={"image": wrong})
 
 
 def test_a_hugging_face_dataset(stream):
