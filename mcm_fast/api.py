@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .container import Bytes, Source, Stream, as_source, read_header
 from .inputs import Objective, OnDamage, check_limit, check_on_error, check_streams
-from .installed import DEFAULT, Model, load, name_of
+from .installed import DEFAULT, Model, check_model, load, name_of
 from .limits import MAX_PIXELS
 from .many import attempt, settle
 from .opaque import opaque
@@ -259,10 +259,10 @@ def _placed(
     """A stream, not yet read, and the model that decodes it."""
     check_limit("max_pixels", max_pixels)
     if isinstance(item, Stream):
-        return item, name_of(item.model) if model is None else model
+        return item, name_of(item.model) if model is None else check_model(model)
     source = as_source(item)
     header = read_header(source, max_pixels)
-    return source, name_of(header.model) if model is None else model
+    return source, name_of(header.model) if model is None else check_model(model)
 
 
 def _device_of(image: object, device: str | torch.device | None) -> str | torch.device:

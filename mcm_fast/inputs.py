@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Literal, TypeVar, get_args
 
 from .coding_tiles import Tile
@@ -30,9 +30,14 @@ def check_streams(streams: Sequence[T]) -> list[T]:
 
 def check_on_error(on_error: OnError) -> OnError:
     """ "raise" or "return"."""
-    if on_error not in get_args(OnError):
+    if not is_name(on_error, get_args(OnError)):
         raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r}")
     return on_error
+
+
+def is_name(value: object, names: Container[str]) -> bool:
+    """Whether a value is one of these names. What cannot be hashed or compared is none."""
+    return isinstance(value, str) and value in names
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
@@ -113,7 +118,7 @@ def check_effort(effort: int, importance: object) -> int:
 
 def check_rendering(name: str, renderings: Mapping[str, T]) -> T:
     """The synthesis of that name."""
-    if name not in renderings:
+    if not is_name(name, renderings):
         raise ValueError(f"unknown rendering {name!r}: this model has {', '.join(renderings)}")
     return renderings[name]
 
@@ -171,6 +176,6 @@ def check_exact(exact: bool | None) -> bool | None:
 
 def check_on_damage(on_damage: OnDamage) -> bool:
     """ "raise" or "blank" -> whether damaged tiles are kept."""
-    if on_damage not in get_args(OnDamage):
+    if not is_name(on_damage, get_args(OnDamage)):
         raise ValueError(f"on_damage is 'raise' or 'blank', not {on_damage!r}")
     return on_damage == "blank"

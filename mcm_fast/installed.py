@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import presets
 from .errors import BitstreamError, Reason
+from .inputs import check_threads
 from .limits import MAX_PIXELS, TILE_PIXELS
 from .opaque import opaque
 
@@ -60,11 +61,12 @@ def load(
     Raises ValueError for an unknown model or engine, or a device that cannot be used, ImportError
     for an engine that is not built.
     """
+    from .exact.engines import check_engine
     from .tensor_inputs import check_device
 
-    path = _path_of(model, _files(SUFFIX))
+    path, place = _path_of(model, _files(SUFFIX)), str(check_device(device))
     with _LOADING:
-        codec = _load(str(path), path.stat().st_mtime_ns, str(check_device(device)), engine)
+        codec = _load(str(path), path.stat().st_mtime_ns, place, check_engine(engine))
     return codec.with_limits(max_pixels=max_pixels, tile_pixels=tile_pixels, threads=threads)
 
 
@@ -83,7 +85,7 @@ def load_decoder(
     """
     path = decoder_path(model)
     with _LOADING:
-        decoder = _load_decoder(str(path), path.stat().st_mtime_ns, threads)
+        decoder = _load_decoder(str(path), path.stat().st_mtime_ns, check_threads(threads))
     if isinstance(model, bytes) and decoder.id != model.hex():
         raise ValueError(f"{path} says that it is of model {model.hex()}; it is of {decoder.id}")
     return decoder.with_limits(max_pixels=max_pixels)
@@ -158,10 +160,16 @@ def _unknown(model: str, ids: dict[str, str], what: str = "") -> BitstreamError:
     return BitstreamError(message, Reason.UNKNOWN_MODEL)
 
 
+def check_model(model: Model) -> Model:
+    """A name, or a path of any kind."""
+    if isinstance(model, str | os.PathLike):
+        return model
+    raise ValueError(f"a model is a name or the path of a file, not {type(model).__name__}")
+
+
 def _path_of(model: Model, files: dict[str, Path]) -> Path:
     """The file of a model, by name or path. Raises ValueError, FileNotFoundError."""
-    if not isinstance(model, str | os.PathLike):
-        raise ValueError(f"a model is a name or the path of a file, not {type(model).__name__}")
+    check_model(model)
     if isinstance(model, str) and model in files:
         return files[model]
     path = Path(model)

@@ -51,6 +51,6 @@ CONFIGS = {
 
 def config_of(name: str) -> Config:
     """The configuration of a preset. Raises ValueError for an unknown name."""
-    if name not in CONFIGS:
+    if not isinstance(name, str) or name not in CONFIGS:
         raise ValueError(f"unknown model {name!r}: there are {', '.join(CONFIGS)}")
     return CONFIGS[name]

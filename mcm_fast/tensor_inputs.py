@@ -9,7 +9,7 @@ def check_device(device: str | torch.device) -> torch.device:
     """A device that tensors can be made on."""
     try:
         return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:  # the last without CUDA
         raise ValueError(f"device {str(device)!r} cannot be used: {error}") from None
 
 

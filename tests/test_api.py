@@ -3,6 +3,9 @@
 import inspect
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -56,6 +59,27 @@ def test_a_changed_file_is_loaded_again(path, tmp_path):
     first = mcm_fast.load(other)
     model_file.save(Codec.untrained("tiny", seed=9).network, other)
     assert mcm_fast.load(other).integers.id != first.integers.id
+
+
+def test_threads_that_come_at_once_load_once(path, tmp_path, monkeypatch):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(path.read_bytes())
+    start, real, read = threading.Barrier(8), model_file.load, []
+
+    def load(file: str) -> model_file.Model:
+        read.append(file)
+        time.sleep(0.1)
+        return real(file)
+
+    def first_call(_: int) -> Codec:
+        start.wait()
+        return mcm_fast.load(other)
+
+    monkeypatch.setattr(model_file, "load", load)
+    with ThreadPoolExecutor(8) as pool:
+        codecs = list(pool.map(first_call, range(8)))
+    assert [str(file) for file in read] == [str(other)]
+    assert len({id(codec.network) for codec in codecs}) == 1
 
 
 def test_help_shows_every_option():

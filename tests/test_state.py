@@ -152,11 +152,14 @@ def test_what_comes_back_is_an_ordinary_tensor(codec):
     with torch.inference_mode():
         image = codec.decompress(codec.compress(noise(20, 20)))
     latents = codec.analysis(noise(20, 20))
-    assert not image.is_inference() and not latents.y.is_inference()
-    image.clamp_(0, 200)
-    weight = torch.ones(3, 20, 20, requires_grad=True)
-    (weight * image).sum().backward()
-    assert torch.equal(weight.grad, image.float())
+    for tensor in (image, codec.synthesis(latents), latents.y, latents.z):
+        assert not tensor.is_inference()
+        tensor.clamp_(0, 200)
+        tensor[0] = 7
+        assert (tensor[0] == 7).all()
+        weight = torch.ones(tensor.shape, requires_grad=True)
+        (weight * tensor).sum().backward()
+        assert torch.equal(weight.grad, tensor.float())
 
 
 def test_pickles_and_copies():

@@ -21,6 +21,7 @@ def make_engine(
     unknown name, or an engine that cannot work for the device, ImportError when the extension that
     it needs was not built.
     """
+    check_engine(name)
     if name is None:
         name = "cuda" if torch.device(device).type == "cuda" else "cpu"
     if name == "cuda":
@@ -31,8 +32,13 @@ def make_engine(
         from .cpu import CpuEngine
 
         return CpuEngine(model)
-    if name == "reference":
-        from .reference import ReferenceEngine
+    from .reference import ReferenceEngine
 
-        return ReferenceEngine(model)
+    return ReferenceEngine(model)
+
+
+def check_engine(name: str | None) -> str | None:
+    """A name of an engine, or None."""
+    if name is None or isinstance(name, str) and name in NAMES:
+        return name
     raise ValueError(f"unknown engine {name!r}: there are {', '.join(NAMES)}")
