@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from conftest import noise
 from pixel_lists import tiny_rendering
 
@@ -28,11 +29,20 @@ def model(tmp_path_factory):
     return path
 
 
+# A team of threads paints the large one; after the small one the float synthesis hangs most.
+SIZES = (384, 576), (128, 192)
+
+
+@pytest.fixture(scope="module", params=SIZES, ids=["large", "small"])
+def picture(request) -> torch.Tensor:
+    return noise(*request.param)
+
+
 @pytest.fixture(scope="module", params=["PixelDecoder", "Codec"])
-def draw(model, request) -> Callable[[], np.ndarray]:
+def draw(model, picture, request) -> Callable[[], np.ndarray]:
     """Decodes a stream and draws it, in integers: nothing of torch runs."""
     codec = Codec.from_file(model, threads=2)
-    stream = codec.compress(noise(384, 576), 61)
+    stream = codec.compress(picture, 61)
     if request.param == "Codec":
         return lambda: codec.decompress(stream, exact=True).numpy()
     decoder = PixelDecoder(model.with_name("tiny.decoder.safetensors"), threads=2)
