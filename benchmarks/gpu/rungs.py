@@ -16,7 +16,16 @@ ROOT = HERE.parents[1]
 BOTH = "build _C", "build _CUDA"
 MODELS = "tiny", "small", "base"
 # Files whose tests marked `gpu` are run, each in a process of its own.
-TESTS = "kernels", "gdn", "half_precision", "cuda_engine", "engines", "symbols", "properties"
+TESTS = (
+    "kernels",
+    "gdn",
+    "half_precision",
+    "cuda_engine",
+    "cuda_graphs",
+    "engines",
+    "symbols",
+    "properties",
+)
 TESTS += ("format_compatibility",)
 ON_GPU = "gpu and not slow and not soak"
 SUBJECTS = "photograph", "road", "batches", "drawn small", "drawn base", "coder"
