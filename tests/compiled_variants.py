@@ -65,12 +65,12 @@ def without_coder(device, name: str, fields: dict) -> None:
 def engine_of(name: str):
     """The engine as on a GPU, with its tensors on the host and without the coder."""
     from mcm_fast import Codec
-    from mcm_fast.exact.cuda import decode, encode, layers
+    from mcm_fast.exact.cuda import encode, layers, wavefront
     from mcm_fast.exact.cuda.engine import CudaEngine
     from mcm_fast.kernels import context, hyper, layer, step
 
     layers._kernels = lambda device: (context, step, hyper, layer)
-    decode.launch = encode.launch = without_coder
+    wavefront.launch = encode.launch = without_coder
     return CudaEngine(Codec.untrained(name).integers, "cpu")
 
 

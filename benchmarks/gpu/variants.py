@@ -11,11 +11,12 @@ VARIANTS = {
     "four warps": "layout: how a product lies among the warps (num_warps)",
     "unstaged": "staging: tables in shared memory",
     "blocking": "order: something is not waited for",
-    "loop": "capture: the graph",
+    "eager prelude": "capture: the graph of what comes before the first step",
+    "loop": "capture: the graph of the steps",
 }
 OF_TRITON = "one stage", "four warps", "blocking"
 OF_CODER = "unstaged", "blocking"
-OF_ENGINE = "loop", *OF_TRITON, "unstaged"
+OF_ENGINE = "eager prelude", "loop", *OF_TRITON, "unstaged"
 
 
 def apply(name: str | None) -> None:
@@ -34,9 +35,9 @@ def apply(name: str | None) -> None:
         from mcm_fast.exact.extension import cuda_extension
 
         cuda_extension().use_shared_tables(False)
-    elif name == "loop":
-        from mcm_fast.exact.cuda import decode
+    elif name in ("loop", "eager prelude"):
+        from mcm_fast.exact.cuda import graphs
 
-        decode.GRAPHS = False
+        setattr(graphs, "STEPS" if name == "loop" else "PRELUDE", False)
     elif name is not None:
         raise SystemExit(f"no variant is called {name}")
