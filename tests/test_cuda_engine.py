@@ -17,9 +17,9 @@ from test_engines import (
 
 from mcm_fast import BitstreamError, Codec
 from mcm_fast.exact.cuda import batch as images
-from mcm_fast.exact.cuda.decode import Wavefront
 from mcm_fast.exact.cuda.engine import CudaEngine
 from mcm_fast.exact.cuda.launch import CONTEXT_ALL
+from mcm_fast.exact.cuda.wavefront import Wavefront
 from mcm_fast.exact.engines import make_engine
 from mcm_fast.exact.reference import ReferenceEngine
 

@@ -1,20 +1,22 @@
 """The wavefront's memory, graph and order of launches: on a GPU; without one interpreted."""
 
 import contextlib
+import random
 from types import SimpleNamespace
 
 import pytest
 import torch
 from conftest import ON_DEVICE
 from cuda_engines import CASES, DEVICE, assert_decoded, items_like
+from graph_double import stand_in
 from test_engines import assert_same_coded
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mcm_fast.exact.cuda import batch as images
-from mcm_fast.exact.cuda.decode import GRAPH_STEPS, Wavefront, captured
 from mcm_fast.exact.cuda.device import launch
 from mcm_fast.exact.cuda.engine import CudaEngine
 from mcm_fast.exact.cuda.layers import Layers
+from mcm_fast.exact.cuda.wavefront import GRAPH_STEPS, Wavefront
 from mcm_fast.exact.wavefront import wavefront_steps
 
 pytestmark = [ON_DEVICE, pytest.mark.usefixtures("interpreted")]
@@ -32,46 +34,66 @@ def test_one_wavefront_serves_many_sizes(codec):
         decoder = kept[0]
 
 
+def backwards(place: int, count: int) -> int:
+    return count - 1 - place
+
+
+def shuffled(place: int, count: int) -> int:
+    return random.Random(count).sample(range(count), count)[place]
+
+
 @pytest.mark.skipif(DEVICE == "cuda", reason="a GPU has graphs of its own")
 def test_graphs_are_launched_to_the_end(codec, monkeypatch):
-    """With a stand-in for a graph: as many as it takes; steps beyond the last do nothing."""
-    engine, launches = CudaEngine(codec.integers, DEVICE), []
-    (item,) = items_like(codec, (1, 2, 2.0, 5000))
+    """With a stand-in for graphs: as many as it takes; steps beyond the last do nothing. A graph
+    allocates nothing and names no memory that was let go of; what comes before the first step is
+    captured once for images of up to so many positions."""
+    cuda = stand_in(monkeypatch)
+    engine = CudaEngine(codec.integers, DEVICE)
+    sizes, seen = [(1, 2), (2, 1), (1, 5), (1, 6), (1, 2)], set()
+    uneven = False
+    items = items_like(codec, *[(*size, 2.0, 5000) for size in sizes])
+    for (height, width), item, coded in zip(sizes, items, codec.engine.encode(items), strict=True):
+        before, stream = cuda.replays, (coded[0], height, width, 5000)
+        assert_decoded(engine.decode([stream]), [item], [coded[1]])
+        (wavefront,) = engine._decoder._kept.values()
+        steps = wavefront_steps(height, width, codec.integers.slices)
+        replayed = set(wavefront.preludes) == seen  # what comes before the first step, too
+        uneven |= steps % GRAPH_STEPS > 0
+        assert cuda.replays - before == -(-steps // GRAPH_STEPS) + replayed
+        seen = set(wavefront.preludes)
+    assert uneven and seen == {1, 2}
+    assert cuda.launches == [3 * GRAPH_STEPS, 7, 7]  # of the steps; of what comes before
+    graphs = [wavefront.graph, *wavefront.preludes.values()]
+    assert not any(graph.results for graph in graphs)
+
+
+@pytest.mark.skipif(DEVICE == "cuda", reason="a GPU has graphs of its own")
+@pytest.mark.parametrize("name", ["z", "sums"])
+def test_a_stale_address_is_seen(codec, monkeypatch, name):
+    """By the stand-in: it would prove nothing otherwise."""
+    stand_in(monkeypatch)
+    engine = CudaEngine(codec.integers, DEVICE)
+    (item,) = items_like(codec, (1, 1, 2.0, 5000))
     [(coded, parameters)] = codec.engine.encode([item])
-    engine.decode([(coded, 1, 2, 5000)])
+    assert_decoded(engine.decode([(coded, 1, 1, 5000)]), [item], [parameters])
     (wavefront,) = engine._decoder._kept.values()
-
-    class Graph:
-        def capture_begin(self, capture_error_mode: str) -> None:
-            assert capture_error_mode == "thread_local"
-
-        def capture_end(self) -> None:
-            launches.clear()
-
-        def replay(self) -> None:
-            launches.append(GRAPH_STEPS)
-            for _ in range(GRAPH_STEPS):
-                wavefront._step()
-
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device, priority: None)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
-    wavefront.graph = captured(wavefront._step, engine.device)
-    assert_decoded(engine.decode([(coded, 1, 2, 5000)]), [item], [parameters])
-    count = wavefront_steps(1, 2, codec.integers.slices)
-    assert count % GRAPH_STEPS and count <= sum(launches) < count + GRAPH_STEPS
+    wavefront.fields.pop(name, None)
+    setattr(wavefront, name, getattr(wavefront, name).clone())
+    with pytest.raises(AssertionError, match="a stale address"):
+        engine.decode([(coded, 1, 1, 5000)])
 
 
 @pytest.mark.skipif(DEVICE == "cuda", reason="a GPU has its own order")
-def test_order_and_old_memory_do_not_matter(codec, monkeypatch):
-    """Programs of a launch last to first, lazy sums behind the coder in place of before it, new
-    memory full of something."""
+@pytest.mark.parametrize("order", [backwards, shuffled])
+def test_order_and_old_memory_do_not_matter(codec, monkeypatch, order):
+    """Programs of a launch last to first, or drawn; lazy sums behind the coder in place of before
+    it, new memory full of something."""
     from triton.runtime.interpreter import interpreter_builder as builder
 
     in_order = type(builder).set_grid_idx
 
-    def backwards(self, *place):
-        in_order(self, *(n - 1 - i for n, i in zip(self.grid_dim, place, strict=True)))
+    def in_another(self, *place):
+        in_order(self, *map(order, place, self.grid_dim))
 
     def dirty(self, *shape, dtype=torch.int32):
         tensor = torch.empty(shape, dtype=dtype, device=self.device)
@@ -81,9 +103,9 @@ def test_order_and_old_memory_do_not_matter(codec, monkeypatch):
     def coder_first(self):
         self._context()
         launch(self.device, "decode_step", self.fields)
-        self._lazy()
+        self._lazy(self.coming)
 
-    monkeypatch.setattr(type(builder), "set_grid_idx", backwards)
+    monkeypatch.setattr(type(builder), "set_grid_idx", in_another)
     monkeypatch.setattr(Layers, "empty", dirty)
     monkeypatch.setattr(Wavefront, "_step", coder_first)
     engine, items = CudaEngine(codec.integers, DEVICE), items_like(codec, *CASES[:3])
@@ -118,7 +140,7 @@ def test_a_step_allocates_nothing(codec, monkeypatch):
 
     kernels = SimpleNamespace(context_step=Kernel(), context_lazy=Kernel())
     monkeypatch.setattr(wavefront.layers, "step", kernels)
-    monkeypatch.setattr("mcm_fast.exact.cuda.decode.launch", coder)
+    monkeypatch.setattr("mcm_fast.exact.cuda.wavefront.launch", coder)
     monkeypatch.setattr(wavefront, "side", None)
     with Watch():
         for _ in range(2):
@@ -162,7 +184,7 @@ def test_a_step_on_two_streams(codec, monkeypatch):
     monkeypatch.setattr(wavefront, "side", Stream("side"))
     monkeypatch.setattr(wavefront, "_context", queued("context"))
     monkeypatch.setattr(wavefront, "_lazy", queued("lazy"))
-    monkeypatch.setattr("mcm_fast.exact.cuda.decode.launch", queued("coder"))
+    monkeypatch.setattr("mcm_fast.exact.cuda.wavefront.launch", queued("coder"))
     wavefront._step()
     assert events == [
         "context on main",
