@@ -34,7 +34,8 @@ def test_a_round_of_the_coder(tmp_path):
     flags = ["-cubin", "-arch=sm_90", "-O3", "-std=c++17", "--expt-relaxed-constexpr"]
     source = str(ROOT / "csrc" / "cuda" / "warp.cu")
     subprocess.run([NVCC, *flags, "-o", str(cubin), source], check=True)
-    for kernel in ("decode_step_kernelILb1", "decode_z_kernelILb1"):
+    steps = "decode_step_kernelILb1ELb0", "decode_step_kernelILb1ELb1"
+    for kernel in (*steps, "decode_z_kernelILb1"):
         (code,) = (c for name, c in disassembled(cubin.read_bytes()).items() if kernel in name)
         ways = (way for way in loops(code) if count(way, "LDS.U16") > 4 and count(way, "POPC"))
         way = min(ways, key=len)

@@ -80,7 +80,7 @@ def coder_round() -> tuple[int, float]:
         source = ROOT / "csrc" / "cuda" / "warp.cu"
         subprocess.run(["nvcc", *flags, "-o", cubin, source], check=True)
         kernels = disassembled(cubin.read_bytes())
-    (code,) = (c for name, c in kernels.items() if "decode_step_kernelILb1" in name)
+    (code,) = (c for name, c in kernels.items() if "decode_step_kernelILb1ELb0" in name)
     ways = [way for way in loops(code) if count(way, "LDS.U16") > 4 and count(way, "POPC")]
     way = min(ways, key=len)
     return len(way), cycles(way)

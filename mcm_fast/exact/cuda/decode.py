@@ -16,7 +16,7 @@ from ..engine import Coded, CodedItem, Decoded
 from ..model import IntegerModel
 from ..rans import MAX_GROUPS
 from .batch import Batch, arrays_of, check_size
-from .device import sent_size
+from .device import sent_size, use_dependent_launches
 from .launch import CONTEXT_STEP
 from .layers import Arrays, Layers
 from .sizes import power_of_two
@@ -30,6 +30,7 @@ class Decoder:
 
     def __init__(self, model: IntegerModel, layers: Layers, tables: Arrays):
         self.model, self.layers, self.tables = model, layers, tables
+        use_dependent_launches(layers.device, CONTEXT_STEP["PDL"])
         self._kept: OrderedDict[tuple[int, int], Wavefront] = OrderedDict()
 
     def decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
