@@ -15,6 +15,7 @@ from mcm_fast.transforms.graphs import Replays
 from mcm_fast.transforms.weights import halve
 
 pytestmark = [ON_DEVICE, pytest.mark.usefixtures("interpreted")]
+APART = 1 if DEVICE == "cuda" else 0  # a GPU may choose another algorithm in a capture
 ON_HOST = pytest.mark.skipif(DEVICE == "cuda", reason="a GPU has graphs of its own")
 
 
@@ -49,7 +50,7 @@ def test_graphs_paint_the_same(painter, latents, monkeypatch):
     found = painted(painter, latents + latents)
     assert len(painter._replays._kept) == 2 and not painter._replays._off
     for ours, theirs in zip(found, expected + expected, strict=True):
-        assert torch.equal(ours, theirs)
+        assert (ours.int() - theirs.int()).abs().max() <= APART
     if cuda:
         assert cuda.replays == len(found) - 2 and len(cuda.pools) == 1
 

@@ -13,14 +13,21 @@ VARIANTS = {
     "blocking": "order: something is not waited for",
     "eager prelude": "capture: the graph of what comes before the first step",
     "loop": "capture: the graph of the steps",
+    "eager synthesis": "capture: the synthesis' graph",
 }
 OF_TRITON = "one stage", "four warps", "blocking"
 OF_CODER = "unstaged", "blocking"
 OF_ENGINE = "eager prelude", "loop", *OF_TRITON, "unstaged"
+OF_PICTURES = "eager synthesis", "blocking"
 
 
-def apply(name: str | None) -> None:
-    """In this process, before CUDA is first used."""
+def apply(names: str | None) -> None:
+    """Variants, with commas between them, in this process, before CUDA is first used."""
+    for name in names.split(",") if names else ():
+        _apply(name)
+
+
+def _apply(name: str) -> None:
     if name == "blocking":
         os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
     elif name in ("one stage", "four warps"):
@@ -38,6 +45,11 @@ def apply(name: str | None) -> None:
     elif name in ("loop", "eager prelude"):
         from mcm_fast.exact.cuda import graphs
 
-        setattr(graphs, "STEPS" if name == "loop" else "PRELUDE", False)
-    elif name is not None:
+        graphs.PRELUDE = False
+        graphs.STEPS = graphs.STEPS and name != "loop"
+    elif name == "eager synthesis":
+        from mcm_fast.transforms import graphs
+
+        graphs.SYNTHESIS = False
+    else:
         raise SystemExit(f"no variant is called {name}")
