@@ -157,9 +157,8 @@ def context_step(
 ):
     """One step of the wavefront of each image. Grid: tiles of positions, slices, images.
 
-    An image of height 0 has no positions, nor has one that is done. PDL: a programmatic dependent
-    launch, which waits here for the kernel before it; every program does, for what comes after.
-    """
+    An image of height 0 has no positions, nor has one that is done. PDL: the kernel before it may
+    still run, and every program waits for its end."""
     image = tl.program_id(2).to(tl.int64)
     k = sizes.slices - 1 - tl.program_id(1)
     model = (weight, multiplier, bias)
@@ -177,8 +176,8 @@ def context_step(
     positions, own, _, fields = of_slice(where, (y, hyper, mu, indexes), model, sizes)
     if not PDL:
         loaded = load_step(own, sizes)
-    at = sums_at(sums, image, k, number, capacity, sizes)
-    found = step_parameters(positions, at, loaded, sizes)
+    lazy = sums_at(sums, image, k, number, capacity, sizes)
+    found = step_parameters(positions, lazy, loaded, sizes)
     turns = number_in_step(step, k, h, w, sizes.slices) + number
     picks = (tables + image * capacity, bases + image * capacity, places + image * capacity)
     store(positions, found, turns, fields, (numbers, values), picks, sizes)

@@ -17,6 +17,7 @@ import triton.runtime
 from triton.backends.compiler import GPUTarget
 
 LAUNCHES = collections.Counter()
+DEPENDENT = set()  # kernels that are launched while the one before them still runs
 
 
 class Utils:
@@ -32,6 +33,8 @@ class Utils:
 class Launcher:
     def __init__(self, source, metadata):
         self.name = source.fn.__name__
+        if metadata.launch_pdl:
+            DEPENDENT.add(self.name)
 
     def __call__(self, *_):
         LAUNCHES[self.name] += 1
@@ -106,7 +109,8 @@ def main(name: str) -> None:
         "affine_at": modules.layer.affine_at,
     }
     variants = {key: len(kernel.device_caches[0][0]) for key, kernel in kernels.items()}
-    print(json.dumps({"variants": variants, "launches": LAUNCHES}))
+    found = {"variants": variants, "launches": LAUNCHES, "dependent": sorted(DEPENDENT)}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -27,12 +27,15 @@ found = []
 for machine, early in ((90, False), (90, True), (80, False)):
     if early:
         launch.CONTEXT_STEP.update(launch.PDL)
-    for name, kernel, types, settings in kernel_builds.kernels("small"):
+    presets = ("small", "base") if early else ("small",)
+    kernels = ((p, *kernel) for p in presets for kernel in kernel_builds.kernels(p))
+    for preset, name, kernel, types, settings in kernels:
         if name in ("context_lazy", "context_step"):
             built = kernel_builds.build(kernel, types, settings, machine)
             ((_, code),) = disassembled(built.asm["cubin"]).items()
             usage, text = kernel_builds.usage(built), [line for _, line in code]
-            row = machine, early, name, built.asm["ptx"], text, usage["LOCAL"] + usage["STACK"]
+            row = machine, early, preset, name, built.asm["ptx"], text
+            row = *row, usage["LOCAL"] + usage["STACK"]
             found.append((*row, built.metadata.launch_pdl))
     launch.CONTEXT_STEP.update(PDL=False, launch_pdl=False)
 print(json.dumps(found))
@@ -45,12 +48,12 @@ def test_the_context_step():
     environment = compiling(Path(__file__).parent)
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    for machine, early, name, ptx, code, local, launched in json.loads(run.stdout):
+    for machine, early, preset, name, ptx, code, local, launched in json.loads(run.stdout):
         dependent = early and name == "context_step"
-        case = machine, early, name
+        case = machine, early, preset, name
         assert (WAIT in ptx, LET_GO in ptx, launched) == 3 * (dependent,), case
         assert local == 0, case
-        if machine == 90 and name == "context_step":
+        if machine == 90 and (preset, name) == ("small", "context_step"):
             end = max(i for i, line in enumerate(code) if line.startswith("EXIT")) + 1
             print(*case, end, "instructions")
             assert end <= STEP[early], case
