@@ -91,23 +91,36 @@ def test_the_switch(value, there):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.usefixtures("interpreted")
-def test_a_dependent_step_decodes_the_same(codec, monkeypatch):
-    """The order of its loads is another; waiting is nothing here."""
+def test_what_a_step_writes_is_read_behind_the_wait(codec, monkeypatch):
+    """From a program's beginning to its wait all of that holds something else."""
+    from mcm_fast.exact.cuda.batch import Batch
     from mcm_fast.exact.cuda.engine import CudaEngine
     from mcm_fast.exact.cuda.launch import CONTEXT_STEP, PDL
     from mcm_fast.kernels import step
 
-    waits = []
-    monkeypatch.setattr(step, "gdc_wait", lambda: waits.append(1))
-    monkeypatch.setattr(step, "gdc_launch_dependents", lambda: None)
+    engine, held = CudaEngine(codec.integers, "cpu"), []
+    wavefront = engine._decoder._wavefront(Batch(codec.integers, [(1, 2, 5000)], 1), 1)
+    y, _, mu, indexes = wavefront.arrays
+    written = [y, mu, indexes, *wavefront.picks, wavefront.sums, wavefront.coming]
+    written += [wavefront.y, wavefront.coder["t"], wavefront.coder["visit"]]
+
+    def begin():
+        held.append([tensor.clone() for tensor in written])
+        for tensor in written:
+            tensor.view(-1).view(torch.uint8).fill_(0x55)
+
+    def wait():
+        for tensor, value in zip(written, held[-1], strict=True):
+            tensor.copy_(value)
+
+    monkeypatch.setattr(step, "gdc_launch_dependents", begin)
+    monkeypatch.setattr(step, "gdc_wait", wait)
     for name, value in PDL.items():
         monkeypatch.setitem(CONTEXT_STEP, name, value)
     (item,) = items_like(codec, (1, 2, 2.0, 5000))
     [(coded, parameters)] = codec.engine.encode([item])
-    assert_decoded(
-        CudaEngine(codec.integers, "cpu").decode([(coded, 1, 2, 5000)]), [item], [parameters]
-    )
-    assert waits
+    assert_decoded(engine.decode([(coded, 1, 2, 5000)]), [item], [parameters])
+    assert list(engine._decoder._kept.values()) == [wavefront] and held
 
 
 def test_where_there_are_none(monkeypatch):

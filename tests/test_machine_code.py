@@ -42,6 +42,11 @@ def test_a_round_of_the_coder(tmp_path):
         print(kernel, len(way), "instructions a round")
         assert len(way) <= ROUND and loads_in_a_row(way) <= 3, "\n".join(way)
         assert not count(way, "S2") and not count(way, "LDG") and not count(way, "LDL")
+        text = [line for _, line in code]
+        assert ("ACQBULK" in text) == (kernel == steps[1])
+        if "ACQBULK" in text:  # a dependent launch: before its wait it copies tables, no more
+            before = text[: text.index("ACQBULK")]
+            assert count(before, "LDGSTS") and not count(before, "LDG.") and not count(before, "ST")
 
 
 @pytest.mark.parametrize("preset", ["small", "base"])
