@@ -174,6 +174,14 @@ def store(positions, heads, turns, fields, lookups, picks, sizes: tl.constexpr):
 
 
 @triton.jit
+def model_of(image, k, model, sizes: tl.constexpr):
+    """A slice's weights, and its multipliers and biases at an image's quality."""
+    weight, multiplier, bias = model
+    row = image * sizes.rows + k * sizes.slice_rows
+    return weight + k * sizes.weights, multiplier + row, bias + row
+
+
+@triton.jit
 def of_slice(where, arrays, model, sizes: tl.constexpr):
     """A slice's positions and model (weight, multiplier, bias), and where an image's fields begin.
 
@@ -182,10 +190,7 @@ def of_slice(where, arrays, model, sizes: tl.constexpr):
     """
     image, first, rows, columns, height, width, k = where
     y, hyper, mu, indexes = arrays
-    weight, multiplier, bias = model
-    at = first * sizes.y_channels
-    row = image * sizes.rows + k * sizes.slice_rows
-    own = (weight + k * sizes.weights, multiplier + row, bias + row)
+    at, own = first * sizes.y_channels, model_of(image, k, model, sizes)
     positions = (y + at, rows, columns, height, width, k)
     return positions, own, hyper + first * sizes.hyper_channels, (mu + at, indexes + at)
 

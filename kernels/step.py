@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from .context import (
     NOWHERE,
@@ -23,6 +24,7 @@ from .context import (
     heads,
     load_heads,
     load_part,
+    model_of,
     of_slice,
     part_sums,
     store,
@@ -151,13 +153,19 @@ def context_step(
     capacity,
     sizes: tl.constexpr,
     TILE: tl.constexpr,
+    PDL: tl.constexpr,
 ):
     """One step of the wavefront of each image. Grid: tiles of positions, slices, images.
 
-    An image of height 0 has no positions, nor has one that is done.
-    """
+    An image of height 0 has no positions, nor has one that is done. PDL: the kernel before it may
+    still run, and every program waits for its end."""
     image = tl.program_id(2).to(tl.int64)
     k = sizes.slices - 1 - tl.program_id(1)
+    model = (weight, multiplier, bias)
+    if PDL:
+        gdc_launch_dependents()
+        loaded = load_step(model_of(image, k, model, sizes), sizes)
+        gdc_wait()
     h, w, step = tl.load(height + image), tl.load(width + image), tl.load(t + image)
     if (tl.program_id(0) == 0) & (tl.program_id(1) == 0):
         tl.store(coming + image, step + 1)
@@ -165,22 +173,24 @@ def context_step(
     if tl.program_id(0) * TILE >= total:
         return
     where = (image, tl.load(begin + image), rows, columns, h, w, k)
-    model = (weight, multiplier, bias)
     positions, own, _, fields = of_slice(where, (y, hyper, mu, indexes), model, sizes)
-    found = step_parameters(positions, sums_at(sums, image, k, number, capacity, sizes), own, sizes)
+    if not PDL:
+        loaded = load_step(own, sizes)
+    lazy = sums_at(sums, image, k, number, capacity, sizes)
+    found = step_parameters(positions, lazy, loaded, sizes)
     turns = number_in_step(step, k, h, w, sizes.slices) + number
     picks = (tables + image * capacity, bases + image * capacity, places + image * capacity)
     store(positions, found, turns, fields, (numbers, values), picks, sizes)
 
 
 @triton.jit
-def step_parameters(positions, sums, model, sizes: tl.constexpr):
-    """mu and index from lazy sums, unclamped: int32 [positions, head] each."""
+def load_step(model, sizes: tl.constexpr):
+    """Of a slice, what `step_parameters` takes: of each part what `load_part` says, weights of the
+    urgent taps, and the heads. None of it waits for the coder."""
     context3: tl.constexpr = sizes.context3
     context5: tl.constexpr = sizes.context5
     context7: tl.constexpr = sizes.context7
     previous: tl.constexpr = sizes.previous
-    # All loads come first: nothing but the taps, the last of them, waits for the coder.
     weight = model[0]
     last = load_heads(model, sizes)
     part3, tap3 = load_part(model, context3, sizes), load_taps(weight, context3, 0, sizes)
@@ -188,6 +198,20 @@ def step_parameters(positions, sums, model, sizes: tl.constexpr):
     part7, tap7 = load_part(model, context7, sizes), load_taps(weight, context7, 0, sizes)
     part1, tap1 = load_part(model, previous, sizes), load_taps(weight, previous, 0, sizes)
     tap7_above = load_taps(weight, context7, 1, sizes)
+    return (part3, part5, part7, part1), (tap3, tap5, tap7, tap7_above, tap1), last
+
+
+@triton.jit
+def step_parameters(positions, sums, loaded, sizes: tl.constexpr):
+    """mu and index from lazy sums, unclamped: int32 [positions, head] each."""
+    context3: tl.constexpr = sizes.context3
+    context5: tl.constexpr = sizes.context5
+    context7: tl.constexpr = sizes.context7
+    previous: tl.constexpr = sizes.previous
+    # All loads come first: nothing but the taps, the last of them, waits for the coder.
+    parts, taps, last = loaded
+    part3, part5, part7, part1 = parts
+    tap3, tap5, tap7, tap7_above, tap1 = taps
     acc3 = load_sums(sums, context3.row, context3.outputs)
     acc5 = load_sums(sums, context5.row, context5.outputs)
     acc7 = load_sums(sums, context7.row, context7.outputs)

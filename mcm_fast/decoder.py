@@ -87,7 +87,8 @@ class Decoder(LoadedModel, StreamDecoder):
         if isinstance(painter, Shrinker):
             image = transforms.preview(self.network, *painter, painted, level, area)
         else:
-            image = transforms.synthesis(self.network, painter, painted, level, area)
+            parts = painted, level, area, self._replays
+            image = transforms.synthesis(self.network, painter, *parts)
         return gray_of(image) if gray else image
 
     def _with_alpha(self, image: Tensor, plane: np.ndarray) -> Tensor:

@@ -26,6 +26,7 @@ from .opaque import opaque
 from .presets import FAITHFUL
 from .state import own_defaults, public
 from .tensor_inputs import check_device
+from .transforms.graphs import Replays
 from .transforms.weights import prepare
 
 Self = TypeVar("Self", bound="LoadedModel")
@@ -71,6 +72,7 @@ class LoadedModel:
         others = {name: prepare(net.to(self.device)) for name, net in (renderings or {}).items()}
         self.renderings = {FAITHFUL: self.network.synthesis, **others}
         self.preview = None if preview is None else prepare(preview.to(self.device))
+        self._replays = Replays()
         self.engine = make_engine(integers, engine, self.device)
         self._exact = ExactPixels(integers.id, None if file is None else Path(file))
         self.max_pixels = check_limit("max_pixels", max_pixels)

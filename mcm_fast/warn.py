@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-_BETWEEN = ("mcm_fast", "contextlib", "torch._dynamo")
+_BETWEEN = ("mcm_fast", "contextlib", "torch._dynamo", "torch.utils._contextlib")
 
 
 def warn(message: str) -> None:

@@ -17,6 +17,7 @@ import triton.runtime
 from triton.backends.compiler import GPUTarget
 
 LAUNCHES = collections.Counter()
+DEPENDENT = set()  # kernels that are launched while the one before them still runs
 
 
 class Utils:
@@ -32,6 +33,8 @@ class Utils:
 class Launcher:
     def __init__(self, source, metadata):
         self.name = source.fn.__name__
+        if metadata.launch_pdl:
+            DEPENDENT.add(self.name)
 
     def __call__(self, *_):
         LAUNCHES[self.name] += 1
@@ -65,12 +68,12 @@ def without_coder(device, name: str, fields: dict) -> None:
 def engine_of(name: str):
     """The engine as on a GPU, with its tensors on the host and without the coder."""
     from mcm_fast import Codec
-    from mcm_fast.exact.cuda import decode, encode, layers
+    from mcm_fast.exact.cuda import encode, layers, wavefront
     from mcm_fast.exact.cuda.engine import CudaEngine
     from mcm_fast.kernels import context, hyper, layer, step
 
     layers._kernels = lambda device: (context, step, hyper, layer)
-    decode.launch = encode.launch = without_coder
+    wavefront.launch = encode.launch = without_coder
     return CudaEngine(Codec.untrained(name).integers, "cpu")
 
 
@@ -106,7 +109,8 @@ def main(name: str) -> None:
         "affine_at": modules.layer.affine_at,
     }
     variants = {key: len(kernel.device_caches[0][0]) for key, kernel in kernels.items()}
-    print(json.dumps({"variants": variants, "launches": LAUNCHES}))
+    found = {"variants": variants, "launches": LAUNCHES, "dependent": sorted(DEPENDENT)}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

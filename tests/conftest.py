@@ -14,7 +14,7 @@ if not torch.cuda.is_available():
 from mcm_fast import Codec
 from mcm_fast.exact.engines import NAMES
 
-pytest_plugins = ["c_library", "cli_runs", "training_runs"]
+pytest_plugins = ["c_library", "cli_runs", "cuda_engines", "training_runs"]
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 ENGINES = [pytest.param(name, marks=GPU if name == "cuda" else ()) for name in NAMES]
 ON_DEVICE = pytest.mark.gpu  # of a test, or a module, that takes a GPU where there is one

@@ -20,7 +20,8 @@ COUNTS = {"small": 7 + 2 * 3, "base": 7 + 2 * 4}  # of the entropy model; GDNs, 
 
 def compiling(path: Path | None = None) -> dict[str, str]:
     """Settings of a process that compiles kernels; `path`: where another Triton lies."""
-    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    other = "TRITON_INTERPRET", "MCM_FAST_PDL"
+    environment = {name: value for name, value in os.environ.items() if name not in other}
     environment |= {"TRITON_DEFAULT_FP_FUSION": "1", "OMP_NUM_THREADS": "1"}
     return environment | ({} if path is None else {"PYTHONPATH": str(path)})
 
@@ -49,7 +50,7 @@ def test_no_local_memory(builds, machine):
         assert found["REG"] and found["STACK"] == found["LOCAL"] == 0, (name, found)
 
 
-def assert_one_variant(environment: dict[str, str]) -> None:
+def assert_one_variant(environment: dict[str, str], dependent: tuple[str, ...] = ()) -> None:
     command = [sys.executable, SCRIPT.with_name("compiled_variants.py"), "tiny"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
@@ -57,10 +58,16 @@ def assert_one_variant(environment: dict[str, str]) -> None:
     assert found["variants"].pop("hyper_layer") == 3  # its layers
     assert set(found["variants"].values()) == {1}, found
     assert found["launches"]["context_step"] > 1000
+    assert found["dependent"] == list(dependent)
 
 
 def test_one_variant_for_all_images():
     assert_one_variant(compiling())
+
+
+def test_dependent_launches():
+    """With the switch on the context step is launched so, and it alone."""
+    assert_one_variant(compiling() | {"MCM_FAST_PDL": "1"}, ("context_step",))
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +90,7 @@ def oldest(tmp_path_factory) -> Path:
 def test_the_oldest_triton(oldest):
     """What a GPU with an older torch has: one variant, and nothing in local memory."""
     assert_one_variant(compiling(oldest))
+    assert_one_variant(compiling(oldest) | {"MCM_FAST_PDL": "1"}, ("context_step",))
     command = [sys.executable, SCRIPT, "90", *PRESETS]
     run = subprocess.run(command, env=compiling(oldest), capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -34,13 +34,19 @@ def test_a_round_of_the_coder(tmp_path):
     flags = ["-cubin", "-arch=sm_90", "-O3", "-std=c++17", "--expt-relaxed-constexpr"]
     source = str(ROOT / "csrc" / "cuda" / "warp.cu")
     subprocess.run([NVCC, *flags, "-o", str(cubin), source], check=True)
-    for kernel in ("decode_step_kernelILb1", "decode_z_kernelILb1"):
+    steps = "decode_step_kernelILb1ELb0", "decode_step_kernelILb1ELb1"
+    for kernel in (*steps, "decode_z_kernelILb1"):
         (code,) = (c for name, c in disassembled(cubin.read_bytes()).items() if kernel in name)
         ways = (way for way in loops(code) if count(way, "LDS.U16") > 4 and count(way, "POPC"))
         way = min(ways, key=len)
         print(kernel, len(way), "instructions a round")
         assert len(way) <= ROUND and loads_in_a_row(way) <= 3, "\n".join(way)
         assert not count(way, "S2") and not count(way, "LDG") and not count(way, "LDL")
+        text = [line for _, line in code]
+        assert ("ACQBULK" in text) == (kernel == steps[1])
+        if "ACQBULK" in text:  # a dependent launch: before its wait it copies tables, no more
+            before = text[: text.index("ACQBULK")]
+            assert count(before, "LDGSTS") and not count(before, "LDG.") and not count(before, "ST")
 
 
 @pytest.mark.parametrize("preset", ["small", "base"])

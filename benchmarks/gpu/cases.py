@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from sampled import QUALITY, shift_indexes
 import mcm_fast
 from mcm_fast import Codec
 from mcm_fast.exact.cpu import CpuEngine
-from mcm_fast.exact.cuda.decode import GRAPH_STEPS, captured
-from mcm_fast.exact.cuda.device import current, launch
+from mcm_fast.exact.cuda.batch import Batch
+from mcm_fast.exact.cuda.device import current
 from mcm_fast.exact.cuda.engine import CudaEngine
+from mcm_fast.exact.cuda.graphs import captured
+from mcm_fast.exact.cuda.wavefront import GRAPH_STEPS
 from mcm_fast.exact.wavefront import wavefront_steps
 
 DRAWN = Path(__file__).resolve().parent / "drawn"
@@ -57,18 +60,17 @@ class Case:
             return self._steps_us(wavefront)
 
     def _steps_us(self, wavefront) -> dict[str, float]:
-        t, z = wavefront.coder["t"], torch.empty_like(self.item[1])
+        t, batch = wavefront.coder["t"], Batch(self.engine.model, [(*self.size, QUALITY)])
         rounded, times = -(-self.steps // GRAPH_STEPS) * GRAPH_STEPS, []
         for _ in range(self.clock.repeats):
-            for name in ("begin", "decode_z"):
-                launch(self.engine.device, name, wavefront.fields | {"z": z})
-            wavefront._begin_steps()
+            wavefront._begin(batch)
             times.append(self.clock.once(lambda: wavefront._advance(rounded)))
+        [z] = batch.planar_z(wavefront.z[: self.item[1].numel()])
         assert torch.equal(z, self.item[1]) and int(t[0]) == self.steps
         empty = self.clock.median(lambda: wavefront._advance(rounded))
         t.fill_(self.steps // 2)
-        parts = {}
-        for name, part in (("context", wavefront._context), ("lazy", wavefront._lazy)):
+        parts, lazy = {}, partial(wavefront._lazy, wavefront.coming)
+        for name, part in (("context", wavefront._context), ("lazy", lazy)):
             time = self.clock.median(_repeated(wavefront, part))
             parts[f"{name} us"] = round(1e3 * time / GRAPH_STEPS, 3)
         return parts | {
@@ -80,7 +82,7 @@ class Case:
 def _repeated(wavefront, step) -> Callable[[], None]:
     """GRAPH_STEPS calls of it, as a graph on a GPU."""
     if wavefront.graph is not None:
-        return captured(step, wavefront.device).replay
+        return captured(step, wavefront.device, GRAPH_STEPS).replay
     return lambda: [step() for _ in range(GRAPH_STEPS)]
 
 

@@ -70,7 +70,7 @@ class Check:
         self.only, self.dry_run, self.work = tuple(arguments.only), arguments.dry_run, work
         self.stages, self.failed, self.lock = stages, [], threading.Lock()
         self.outcomes: dict[str, dict] = {}
-        self.variant: str | None = None  # the way that is right, if it is not the usual one
+        self.variant = ""  # the ways that are right, if the usual one is not, with commas
         device = device_name() or ("CPU" if self.dry_run else "unknown device")
         name = "gpu-" + "-".join(re.findall(r"[a-z0-9]+", device.lower()))
         self.report = Report(arguments.out, name, device, self.dry_run)
@@ -122,7 +122,8 @@ class Check:
             right = [v for v in rung.variants if not self._went_wrong(f"{rung.name}, {v}")]
             blame = "; ".join(VARIANTS[v] for v in right) or "the kernel's own arithmetic, or data"
             self.outcomes[rung.name]["at fault"] = blame
-            self.variant = self.variant or next(iter(right), None)
+            ways = [*filter(None, self.variant.split(",")), *right[:1]]
+            self.variant = ",".join(dict.fromkeys(ways))
         self.report.write(self.outcomes)
 
     def _in_another_way(self, rung: Rung, variant: str, until: float) -> None:

@@ -28,11 +28,15 @@ from machine_code import _REGISTER, _operation, count, disassembled, loops  # no
 
 import mcm_fast  # noqa: E402
 from mcm_fast import tiled  # noqa: E402
+from mcm_fast.exact.cuda.launch import PDL  # noqa: E402
 from mcm_fast.exact.wavefront import wavefront  # noqa: E402
 
 GHZ = 1.8
 EDGE = 1.25  # microseconds between a kernel's end and the next one's begin, in a graph
-HOST = 0.3  # milliseconds before the first step
+HOST = 0.22  # milliseconds before the first step, whose launches are one graph
+# With programmatic dependent launches: an edge, a guess; and cycles of the coder's step that pass
+# while the context step still runs, for the tables.
+EARLY_EDGE, TABLES = 0.6, 860
 LATENCY = {"LDG": 280, "LDSM": 33, "LDS": 30, "IMMA": 33, "POPC": 16, "VOTE": 12, "S2R": 25}
 LATENCY |= {"S2UR": 25, "BAR": 20, "BRA": 8, "BSYNC": 8, "WARPSYNC": 8, "DEPBAR": 10}
 ALU = 5  # all others
@@ -80,25 +84,35 @@ def coder_round() -> tuple[int, float]:
         source = ROOT / "csrc" / "cuda" / "warp.cu"
         subprocess.run(["nvcc", *flags, "-o", cubin, source], check=True)
         kernels = disassembled(cubin.read_bytes())
-    (code,) = (c for name, c in kernels.items() if "decode_step_kernelILb1" in name)
+    (code,) = (c for name, c in kernels.items() if "decode_step_kernelILb1ELb0" in name)
     ways = [way for way in loops(code) if count(way, "LDS.U16") > 4 and count(way, "POPC")]
     way = min(ways, key=len)
     return len(way), cycles(way)
 
 
 def context(preset: str) -> dict[str, tuple[int, float]]:
-    """Instructions and cycles: of a chunk of the lazy sums, the longest; of context_step, whole."""
+    """Instructions and cycles: of a chunk of the lazy sums, the longest; of context_step, whole;
+    of a dependent launch of it, from where it waits."""
     found = {}
     for name, kernel, types, settings in kernel_builds.kernels(preset):
-        if name in ("context_lazy", "context_step"):
-            built = kernel_builds.build(kernel, types, settings, 90)
-            ((_, code),) = disassembled(built.asm["cubin"]).items()
-            found[name] = code
+        early = {"dependent step": PDL} if name == "context_step" else {}
+        for title, more in ({name: {}} | early).items() if "context_" in name else ():
+            built = kernel_builds.build(kernel, types, settings | more, 90)
+            ((_, found[title]),) = disassembled(built.asm["cubin"]).items()
     chunks = [way for way in loops(found["context_lazy"]) if count(way, "IMMA")]
-    step = [text for _, text in found["context_step"]]
-    step = step[: max(i for i, text in enumerate(step) if text.startswith("EXIT")) + 1]
     longest = max(chunks, key=cycles)
-    return {"lazy": (len(longest), cycles(longest)), "step": (len(step), cycles(step, 1))}
+    ways = {name: found[name] for name in ("context_step", "dependent step")}
+    whole = {name: _to_the_end(code) for name, code in ways.items()}
+    return {"context_lazy": (len(longest), cycles(longest))} | {
+        name: (len(way), cycles(way, 1)) for name, way in whole.items()
+    }
+
+
+def _to_the_end(code: list) -> list[str]:
+    """A kernel's way from the wait of a dependent launch, or from its beginning."""
+    way = [text for _, text in code]
+    end = max(i for i, text in enumerate(way) if re.match(r"(@!?P\d )?EXIT", text)) + 1
+    return way[way.index("ACQBULK") if "ACQBULK" in way else 0 : end]
 
 
 def counted(codec, image, quality: float) -> dict[str, float]:
@@ -139,8 +153,10 @@ def main() -> None:
     print(f"coder's round: {instructions} instructions, {round_cycles:.0f} cycles")
     kernels = context("small")
     for name, (size, time) in kernels.items():
-        print(f"context {name}: {size} instructions, {time:.0f} cycles")
-    step_us = kernels["step"][1] / GHZ / 1e3
+        print(f"{name}: {size} instructions, {time:.0f} cycles")
+    step_us, early_us = (
+        kernels[name][1] / GHZ / 1e3 for name in ("context_step", "dependent step")
+    )
     codec = mcm_fast.load("small", "cpu")
     wide = next(image for image in images if image.shape[2] > image.shape[1])
     for name, image in (("768x512", wide), ("1920x1080", mosaic(images, 1080, 1920))):
@@ -149,10 +165,13 @@ def main() -> None:
             coder = (FIXED + CHUNK * (row["chunks"] - 1) + round_cycles * row["rounds"]) / GHZ / 1e3
             each = step_us + 2 * EDGE + coder
             total = row["steps"] * each / 1e3 + HOST
+            early = early_us + 2 * EARLY_EDGE + coder - TABLES / GHZ / 1e3
+            early = row["steps"] * early / 1e3 + HOST
             print(
                 f"{name} quality {quality}: {row['bpp']:.3f} bpp, {row['states']} states, "
                 f"{row['steps']} steps, {row['rounds']:.1f} rounds; context {step_us:.1f} + edges "
-                f"{2 * EDGE:.1f} + coder {coder:.1f} = {each:.1f} us a step; {total:.2f} ms"
+                f"{2 * EDGE:.1f} + coder {coder:.1f} = {each:.1f} us a step; {total:.2f} ms, "
+                f"dependent {early:.2f} ms"
             )
 
 

@@ -97,7 +97,8 @@ def _stepped(engine: CudaEngine, item, size) -> list[Tensor]:
     layers = wavefront.layers
     z = item[1].to(device).flatten()
     layers.affine_at(on["quality"], wavefront.affine)
-    layers.hyper_synthesis(z, batch, on, wavefront.affine, wavefront.arrays[1])
+    sizes = batch.z_largest, batch.largest
+    layers.hyper_synthesis(z, sizes, on, wavefront.affine, wavefront.features)
     latents = item[0].to(device).permute(1, 2, 0).flatten(0, 1).clamp(-127, 127)
     wavefront.arrays[0][: batch.positions].copy_(latents)
     step, coming = wavefront.coder["t"], wavefront.coming

@@ -27,11 +27,12 @@ def main() -> None:
     variants.apply(arguments.variant)
     with interpreted(arguments.dry_run):
         from coder_checks import CODER_CHECKS
+        from graph_checks import GRAPH_CHECKS
         from layer_checks import LAYER_CHECKS, Setup
 
         setup = Setup(arguments.model, "cpu" if arguments.dry_run else "cuda")
         setup.sizes = SMALL if arguments.dry_run else SIZES
-        (CODER_CHECKS | LAYER_CHECKS)[arguments.check](setup)
+        (CODER_CHECKS | LAYER_CHECKS | GRAPH_CHECKS)[arguments.check](setup)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ TITLES = {
     "speed photograph": "Entropy part of a photograph, latents to segments and back",
     "speed road": "compress and decompress, `small`, images on the device",
     "speed batches": "A batch against one image at a time",
+    "speed graphs": "What graphs save: before the first step, and of the synthesis",
     "speed drawn small": "Entropy part of drawn latents, `small`",
     "speed drawn base": "Entropy part of drawn latents, `base`",
     "speed coder": "The coder alone",
     "speed new shapes": "The first image of a shape, decoded, by the wall",
     "speed launch options": "The step of the wavefront, launched in other ways",
     "speed phases": "Cycles of the coder's phases, a step",
+    "pdl speed": "Entropy part of a photograph, with programmatic dependent launches",
     "ceilings": "What a graph's edge, a cluster's barrier and a load cost",
 }
 

@@ -9,18 +9,28 @@ import sys
 from pathlib import Path
 
 from running import Rung
-from variants import OF_CODER, OF_ENGINE, OF_TRITON
+from variants import OF_CODER, OF_ENGINE, OF_PICTURES, OF_TRITON
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BOTH = "build _C", "build _CUDA"
 MODELS = "tiny", "small", "base"
 # Files whose tests marked `gpu` are run, each in a process of its own.
-TESTS = "kernels", "gdn", "half_precision", "cuda_engine", "engines", "symbols", "properties"
+TESTS = (
+    "kernels",
+    "gdn",
+    "half_precision",
+    "cuda_engine",
+    "cuda_graphs",
+    "engines",
+    "symbols",
+    "properties",
+)
 TESTS += ("format_compatibility",)
 ON_GPU = "gpu and not slow and not soak"
-SUBJECTS = "photograph", "road", "batches", "drawn small", "drawn base", "coder"
+SUBJECTS = "photograph", "road", "batches", "graphs", "drawn small", "drawn base", "coder"
 SUBJECTS += "new shapes", "launch options"
+PDL = (("MCM_FAST_PDL", "1"),)
 FIRST = 2  # subjects that are measured before the long tests
 
 
@@ -32,9 +42,10 @@ def ladder(arguments: argparse.Namespace, site: Path) -> list[list[Rung]]:
         _builds(site),
         [*_parity(arguments), *_sanitizers(arguments), *_compilers(arguments, site)],
         *speed[:FIRST],
-        [*_tests(arguments), _exchange(arguments)],
+        [*_tests(arguments), _exchange(arguments), *_dependent(arguments)],
         *([] if arguments.dry_run else [[_ceilings()], [_phases(arguments, site)]]),
         *speed[FIRST:],
+        *([] if arguments.dry_run else [[_dependent_speed(arguments)]]),
     ]
     if not arguments.dry_run:
         return stages
@@ -47,6 +58,10 @@ def _program(name: str, *words: str) -> tuple[str, ...]:
 
 def _dry(arguments: argparse.Namespace) -> tuple[str, ...]:
     return ("--dry-run",) * arguments.dry_run
+
+
+def _images(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return ("--images", str(arguments.images.resolve())) if arguments.images else ()
 
 
 def _needed(arguments: argparse.Namespace, *names: str) -> tuple[str, ...]:
@@ -69,8 +84,25 @@ def _parity(arguments: argparse.Namespace) -> list[Rung]:
     rungs = [rung(check, None, OF_CODER, *BOTH) for check in ("array", "decode", "encode")]
     for model in models:
         rungs += [rung(check, model, OF_TRITON, *BOTH) for check in ("affine", "parameters")]
-        rungs += [rung(check, model, OF_ENGINE, *BOTH) for check in ("steps", "engine")]
-    return [*rungs, rung("transforms", None, (), "build _C")]
+        checks = "steps", "engine", "prelude"
+        rungs += [rung(check, model, OF_ENGINE, *BOTH) for check in checks]
+    pictures = rung("render", None, OF_PICTURES, "build _C")
+    return [*rungs, rung("transforms", None, (), "build _C"), pictures]
+
+
+def _dependent(arguments: argparse.Namespace) -> list[Rung]:
+    """The engine with programmatic dependent launches, where it is right without."""
+    commands = {model: _program("parity", "engine", "--model", model) for model in MODELS}
+    return [
+        Rung(f"pdl {model}", command, 60, (f"parity engine {model}",), environment=PDL)
+        for model, command in commands.items()
+        if not arguments.dry_run
+    ]
+
+
+def _dependent_speed(arguments: argparse.Namespace) -> Rung:
+    command = _program("speed", "photograph", *_images(arguments))
+    return Rung("pdl speed", command, 70, ("pdl small",), environment=PDL)
 
 
 def _compilers(arguments: argparse.Namespace, site: Path) -> list[Rung]:
@@ -108,8 +140,7 @@ def _tests(arguments: argparse.Namespace) -> list[Rung]:
 
 
 def _exchange(arguments: argparse.Namespace) -> Rung:
-    images = ("--images", str(arguments.images.resolve())) if arguments.images else ()
-    command = _program("exchange", *images, *_dry(arguments))
+    command = _program("exchange", *_images(arguments), *_dry(arguments))
     return Rung("exchange", command, 120, _needed(arguments, *BOTH))
 
 
@@ -125,11 +156,10 @@ def _phases(arguments: argparse.Namespace, site: Path) -> Rung:
 
 
 def _speed(arguments: argparse.Namespace) -> list[Rung]:
-    images = ("--images", str(arguments.images.resolve())) if arguments.images else ()
     return [
         Rung(
             f"speed {subject}",
-            _program("speed", subject, *images, *_dry(arguments)),
+            _program("speed", subject, *_images(arguments), *_dry(arguments)),
             70,
             _needed(arguments, *BOTH),
             variants=OF_ENGINE,

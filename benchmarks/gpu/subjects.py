@@ -13,10 +13,12 @@ from images import fitted, made, photographs
 from peers import Symbols
 
 from mcm_fast import container
+from mcm_fast.exact.cuda import graphs as engine_graphs
 from mcm_fast.exact.cuda.engine import CudaEngine
 from mcm_fast.exact.cuda.launch import CONTEXT_STEP
 from mcm_fast.exact.extension import cuda_extension
 from mcm_fast.symbols import SymbolTables, decode_symbols, encode_symbols
+from mcm_fast.transforms import graphs as synthesis_graphs
 
 Rows = Iterator[dict]
 
@@ -56,6 +58,26 @@ def batches(plan, images: Path | None) -> Rows:
         row = {"what": case.name, "images": count}
         row |= case.clock.row("decode ms", lambda n=count: case.decode(n))
         yield row | {"throughput of one at a time": round(count * alone / row["decode ms"], 2)}
+
+
+def graphs(plan, images: Path | None) -> Rows:
+    """What comes before the first step, and the synthesis, as graphs and launch by launch."""
+    codec, (image,) = codec_of(plan, plan.device, "cuda"), photographs(images, 1).values()
+    clock = Clock(codec.device, plan.repeats)
+    for height, width in plan.sizes:
+        stream = codec.compress(fitted(image, height, width).to(codec.device), 50)
+        latents, row = codec.decode(stream), {"what": f"{width}x{height}"}
+        calls = {
+            "decode": (engine_graphs, "PRELUDE", lambda s=stream: codec.decode(s)),
+            "synthesis": (synthesis_graphs, "SYNTHESIS", lambda x=latents: codec.synthesis(x)),
+        }
+        for name, (module, switch, call) in calls.items():
+            usual = getattr(module, switch)
+            row |= clock.row(f"{name} ms", call)
+            setattr(module, switch, False)
+            row |= {f"{name} ms, launches": clock.median(call)}
+            setattr(module, switch, usual)
+        yield row
 
 
 def launch_options(plan, images: Path | None) -> Rows:
@@ -146,6 +168,7 @@ SUBJECTS = {
     "photograph": photograph,
     "road": road,
     "batches": batches,
+    "graphs": graphs,
     "drawn small": drawn_small,
     "drawn base": drawn_base,
     "coder": coder,

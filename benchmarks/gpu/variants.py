@@ -11,15 +11,23 @@ VARIANTS = {
     "four warps": "layout: how a product lies among the warps (num_warps)",
     "unstaged": "staging: tables in shared memory",
     "blocking": "order: something is not waited for",
-    "loop": "capture: the graph",
+    "eager prelude": "capture: the graph of what comes before the first step",
+    "loop": "capture: the graph of the steps",
+    "eager synthesis": "capture: the synthesis' graph",
 }
 OF_TRITON = "one stage", "four warps", "blocking"
 OF_CODER = "unstaged", "blocking"
-OF_ENGINE = "loop", *OF_TRITON, "unstaged"
+OF_ENGINE = "eager prelude", "loop", *OF_TRITON, "unstaged"
+OF_PICTURES = "eager synthesis", "blocking"
 
 
-def apply(name: str | None) -> None:
-    """In this process, before CUDA is first used."""
+def apply(names: str | None) -> None:
+    """Variants, with commas between them, in this process, before CUDA is first used."""
+    for name in names.split(",") if names else ():
+        _apply(name)
+
+
+def _apply(name: str) -> None:
     if name == "blocking":
         os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
     elif name in ("one stage", "four warps"):
@@ -34,9 +42,14 @@ def apply(name: str | None) -> None:
         from mcm_fast.exact.extension import cuda_extension
 
         cuda_extension().use_shared_tables(False)
-    elif name == "loop":
-        from mcm_fast.exact.cuda import decode
+    elif name in ("loop", "eager prelude"):
+        from mcm_fast.exact.cuda import graphs
 
-        decode.GRAPHS = False
-    elif name is not None:
+        graphs.PRELUDE = False
+        graphs.STEPS = graphs.STEPS and name != "loop"
+    elif name == "eager synthesis":
+        from mcm_fast.transforms import graphs
+
+        graphs.SYNTHESIS = False
+    else:
         raise SystemExit(f"no variant is called {name}")

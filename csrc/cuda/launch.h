@@ -17,16 +17,27 @@ inline void check(cudaError_t status, const char* what) {
   throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
 }
 
+// `dependent`: it may begin before what is before it on the stream has ended, and waits itself.
 template <class Arguments>
 void launch(const char* name, void (*kernel)(Arguments), int64_t blocks, int threads,
-            int64_t stream, const Arguments& arguments, int64_t shared = 0) {
+            int64_t stream, const Arguments& arguments, int64_t shared = 0,
+            bool dependent = false) {
   if (blocks == 0) return;
-  kernel<<<static_cast<unsigned>(blocks), threads, static_cast<size_t>(shared),
-           reinterpret_cast<cudaStream_t>(stream)>>>(arguments);
-  check(cudaGetLastError(), name);
+  cudaLaunchAttribute early = {};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(static_cast<unsigned>(blocks));
+  config.blockDim = dim3(threads);
+  config.dynamicSmemBytes = static_cast<size_t>(shared);
+  config.stream = reinterpret_cast<cudaStream_t>(stream);
+  config.attrs = &early;
+  config.numAttrs = dependent ? 1 : 0;
+  check(cudaLaunchKernelEx(&config, kernel, arguments), name);
 }
 
 inline std::atomic<bool> shared_tables{true};  // may tables be copied to shared memory?
+inline std::atomic<bool> dependent_launches{false};
 
 // How much dynamic shared memory a kernel may have on the current device, in bytes. It is allowed
 // all of that, once and for all: a limit for each launch would be another thread's limit, too.
@@ -52,11 +63,11 @@ int64_t shared_room(const char* name) {
 // cannot have that much.
 template <auto kStaged, auto kDirect, class Arguments>
 void launch_staged(const char* name, int64_t size, int64_t blocks, int threads, int64_t stream,
-                   const Arguments& arguments) {
+                   const Arguments& arguments, bool dependent = false) {
   if (!shared_tables || size > shared_room<kStaged>(name)) {
-    return launch(name, kDirect, blocks, threads, stream, arguments);
+    return launch(name, kDirect, blocks, threads, stream, arguments, 0, dependent);
   }
-  launch(name, kStaged, blocks, threads, stream, arguments, size);
+  launch(name, kStaged, blocks, threads, stream, arguments, size, dependent);
 }
 
 }  // namespace mcm::warp

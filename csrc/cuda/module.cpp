@@ -8,5 +8,6 @@ PYBIND11_MODULE(_CUDA, module) {
   module.doc() = "The range coder for warps, as CUDA kernels; see csrc/warp/launchers.h.";
   mcm::warp::bind_launchers(module);
   module.def("use_shared_tables", mcm::warp::use_shared_tables);
+  module.def("use_dependent_launches", mcm::warp::use_dependent_launches);
   module.def("phases", mcm::warp::phases);
 }

@@ -28,11 +28,11 @@ decode_z_kernel(const __grid_constant__ Decoding d) {
   decode_z_image(Block<kStages>(), d, chunk);
 }
 
-template <bool kStages>
+template <bool kStages, bool kDependent>
 MCM_KERNEL(kImageThreads)
 decode_step_kernel(const __grid_constant__ Decoding d) {
   __shared__ Chunk chunk;
-  decode_step_image(Block<kStages>(), d, chunk);
+  decode_step_image(Block<kStages, kDependent>(), d, chunk);
 }
 
 MCM_KERNEL(kImageThreads) finish_kernel(const __grid_constant__ Decoding d) {
@@ -84,6 +84,7 @@ MCM_KERNEL(kGatherThreads) gather_symbols_kernel(const __grid_constant__ Symbols
 }  // namespace
 
 void use_shared_tables(bool use) { shared_tables = use; }
+void use_dependent_launches(bool use) { dependent_launches = use; }
 
 std::vector<int64_t> phases() {
 #ifdef MCM_CLOCKS
@@ -106,9 +107,18 @@ void decode_z(const Decoding& d, int64_t stream) {
                                                                d.images, kImageThreads, stream, d);
 }
 
+namespace {
+
+template <bool kDependent>
+void decode_step_as(const Decoding& d, int64_t stream) {
+  launch_staged<decode_step_kernel<true, kDependent>, decode_step_kernel<false, kDependent>>(
+      "decode_step", d.y_tables_size, d.images, kImageThreads, stream, d, kDependent);
+}
+
+}  // namespace
+
 void decode_step(const Decoding& d, int64_t stream) {
-  launch_staged<decode_step_kernel<true>, decode_step_kernel<false>>(
-      "decode_step", d.y_tables_size, d.images, kImageThreads, stream, d);
+  dependent_launches ? decode_step_as<true>(d, stream) : decode_step_as<false>(d, stream);
 }
 
 void finish(const Decoding& d, int64_t stream) {

@@ -243,9 +243,11 @@ MCM_BODY void decode_z_image(const Block& block, const Decoding& d, Chunk& chunk
 
 template <class Block>
 MCM_BODY void decode_step_image(const Block& block, const Decoding& d, Chunk& chunk) {
+  block.let_next_begin();
   const TableView tables(block.staged(d.y_tables, d.y_tables_size));
   const Image image(d, block.number());
   const int64_t b = image.number;
+  block.await_launch();
   const int32_t t = d.t[b];
   if (image.idle(d) || t >= image.steps(d)) {
     block.await_stage();  // a block must not end before its copies

@@ -61,7 +61,7 @@ struct YLatents {
     return static_cast<int32_t>(warp.sum(positions)) * channels;
   }
   MCM_BODY Latent at(int32_t i) const {
-    return {load(tables + i), load(bases + i), load(places + i)};
+    return {latest(tables + i), latest(bases + i), latest(places + i)};
   }
 };
 

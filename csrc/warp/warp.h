@@ -57,6 +57,12 @@ template <class T>
 MCM_BODY T load(const T* at) {
   return __ldg(at);
 }
+// One that the launch before this may write until `await_launch`: not by way of the cache that is
+// for constants.
+template <class T>
+MCM_BODY T latest(const T* at) {
+  return __ldcg(at);
+}
 
 // By one thread, among others that do the same.
 MCM_BODY void subtract(int32_t* at, int32_t value) { atomicSub(at, value); }
@@ -112,8 +118,9 @@ static __device__ long long
 class Near;
 class Far;
 
-// kStages: it has shared memory for what `staged` copies.
-template <bool kStages>
+// kStages: it has shared memory for what `staged` copies. kDependent: a programmatic dependent
+// launch, which may begin before the launch before it has ended.
+template <bool kStages, bool kDependent = false>
 class Block {
  public:
   using Memory = std::conditional_t<kStages, Near, Far>;  // what `staged` lies in (memory.h)
@@ -124,6 +131,21 @@ class Block {
   MCM_BODY void each_warp(const F& f) const {
     f(Warp(threadIdx.x / kLanes));
     __syncthreads();
+  }
+
+  // The launch after this may begin; until it calls `await_launch` it must not look at what this
+  // or an earlier one writes.
+  MCM_BODY void let_next_begin() const {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    if constexpr (kDependent) asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+  }
+  // Until the launch before this has ended and what it has written can be seen. Every block calls
+  // it: when this launch has ended, all before it have.
+  MCM_BODY void await_launch() const {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    if constexpr (kDependent) asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
   }
 
   // A phase ends.
@@ -173,6 +195,10 @@ inline uint32_t high_product(uint32_t a, uint32_t b) { return uint64_t{a} * b >>
 
 template <class T>
 T load(const T* at) {
+  return *at;
+}
+template <class T>
+T latest(const T* at) {
   return *at;
 }
 
@@ -241,6 +267,8 @@ class Block {
     f(Warp(mine_));
     pthread_barrier_wait(barrier_);
   }
+  void let_next_begin() const {}
+  void await_launch() const {}
   void mark(int) const {}
   const void* staged(const void* from, int64_t) const { return from; }
   void await_stage() const { pthread_barrier_wait(barrier_); }
@@ -262,6 +290,8 @@ class Block {
   void each_warp(const F& f) const {
     for (int w = 0; w < warps_; ++w) f(Warp(w));
   }
+  void let_next_begin() const {}
+  void await_launch() const {}
   void mark(int) const {}
   const void* staged(const void* from, int64_t) const { return from; }
   void await_stage() const {}

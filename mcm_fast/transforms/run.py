@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..coding_tiles import BLOCK, Tile
+from ..exact.cuda.graphs import has_graphs
 from ..latents import Painted, grid
 from ..network.blocks import pad_edges
 from ..network.config import Config
 from ..network.model import Network
 from ..network.preview import REACH, Preview
 from ..network.transforms import Down, Synthesis, Through, Up, at_once
+from .graphs import Replays
 from .tiles import (
     Span,
     analysis_reach,
@@ -27,6 +30,8 @@ from .weights import LAYOUT
 # Samples of a stage that are computed at once on a CPU. What is larger, malloc takes from the
 # system anew each time (32 MiB), and touching new pages costs a quarter of the decoder's time.
 PIECE = 7 * 2**20
+
+Render = Callable[[Tensor, Tensor], Tensor]  # what a synthesis is to `Network.render`
 
 
 @torch.no_grad()
@@ -61,9 +66,10 @@ def synthesis(
     painted: Painted,
     level: Tensor,
     tile_pixels: int,
+    replays: Replays | None = None,
 ) -> Tensor:
     """Latents and what the entropy model says of them -> a box of the image, uint8 (3, H, W), on
-    `level`'s device."""
+    `level`'s device. `replays`: for shapes that come again."""
     left, top, right, bottom = painted.box.turned(painted.transposed)
     size = bottom - top, right - left
     image = torch.empty(3, *size, dtype=torch.uint8, device=level.device)
@@ -73,15 +79,31 @@ def synthesis(
     reach = synthesis_reach(network.config)
     in_pieces = _through(network.config, level.device)
     spans = cover(*painted.y.shape[1:], tile_pixels // BLOCK**2, reach, painted.box.latents())
+    replays = Replays() if replays is None else replays
+    weights = rendering.conv.weight.data_ptr(), network.inverse_gain.log_gain.data_ptr()
     for rows, columns in spans:
         parts = (t[None, :, rows.seen(), columns.seen()] for t in tensors)
-        floats = (t.to(level.device, torch.float32, memory_format=LAYOUT) for t in parts)
-        y, mu, index, hyper = floats
-        narrowing = Narrowing(in_pieces, network.config, rows, columns)
-        run = partial(rendering, through=narrowing)
-        pixels = network.render(y, mu / 16, index, hyper / 16, level, run)[0]
-        _place(narrowing.inner(pixels), canvas, rows, columns, painted.box)
+
+        def paint(*parts: Tensor, rows: Span = rows, columns: Span = columns) -> Tensor:
+            narrowing = Narrowing(in_pieces, network.config, rows, columns)
+            run = partial(rendering, through=narrowing)
+            pixels = narrowing.inner(_rendered(network, run, parts))
+            return _levels(pixels).to(torch.uint8) if has_graphs(level.device) else pixels
+
+        beside = Narrowing(in_pieces, network.config, rows, columns).margins
+        key = network, rendering, weights, *beside
+        pixels = replays.paint(paint, (*parts, level), key)
+        _place(pixels, canvas, rows, columns, painted.box)
     return image
+
+
+def _rendered(network: Network, run: Render, parts: tuple[Tensor, ...]) -> Tensor:
+    """y, mu, indexes and hyper as they are decoded, (1, channels, h, w) each, and the level, on
+    whose device -> pixels (3, H, W), not rounded."""
+    *integers, level = parts
+    floats = (t.to(level.device, torch.float32, memory_format=LAYOUT) for t in integers)
+    y, mu, index, hyper = floats
+    return network.render(y, mu / 16, index, hyper / 16, level, run)[0]
 
 
 @torch.no_grad()
@@ -107,13 +129,19 @@ def preview(
 def _place(
     pixels: Tensor, canvas: Tensor, rows: Span, columns: Span, box: Tile, block: int = BLOCK
 ) -> None:
-    """What a tile answers for of the box, rounded to levels: whole blocks reach beyond it."""
+    """What a tile answers for of the box, as levels: whole blocks reach beyond it."""
     top, left = rows.first * block - box.top, columns.first * block - box.left
     pixels = pixels[:, max(0, -top) :, max(0, -left) :]
     target = canvas[:, max(0, top) :, max(0, left) :]
     height, width = (min(a, b) for a, b in zip(pixels.shape[1:], target.shape[1:], strict=True))
     pixels = pixels[:, :height, :width]
-    target[:, :height, :width].copy_(pixels.float().mul_(255).round_().clamp_(0, 255))
+    pixels = pixels if pixels.dtype == torch.uint8 else _levels(pixels)
+    target[:, :height, :width].copy_(pixels)
+
+
+def _levels(pixels: Tensor) -> Tensor:
+    """Still floats: what copies them converts them."""
+    return pixels.float().mul_(255).round_().clamp_(0, 255)
 
 
 class Narrowing:

@@ -8,7 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from ...limits import QUALITY_STEPS
+from ..engine import Coded
 from ..model import IntegerModel
+from ..rans import MAX_GROUPS
 from ..wavefront import ROW_STEP, wavefront_steps
 
 IMAGES = 64  # of a batch, at most
@@ -70,6 +72,46 @@ class Batch:
         channels = len(z) // self.z_positions
         parts = z.split([channels * height * width for height, width in sizes])
         return [part.view(-1, *size) for part, size in zip(parts, sizes, strict=True)]
+
+
+def arrays_of(
+    batch: Batch, coded: Sequence[Coded]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What is sent to the device; and arrays whose sizes depend on the images."""
+    places = len(batch.area)
+    lanes, groups, exceptions = np.zeros((3, places), np.int32)
+    sizes = np.zeros((places, MAX_GROUPS), np.int32)  # of segments, in words of 16 bits
+    for b, image in enumerate(coded):
+        lanes[b], groups[b], exceptions[b] = image.lanes, image.groups, len(image.exception_indexes)
+        sizes[b, : image.groups] = [len(segment) // 2 for segment in image.segments]
+    words = b"".join(segment for image in coded for segment in image.segments)
+    at = starts(batch.latents * (exceptions > 0))[:-1]
+    indexes = [_places(batch, b, image.exception_indexes) + at[b] for b, image in enumerate(coded)]
+    differences = [image.exception_differences for image in coded]
+    fixed = {
+        **batch.arrays,
+        "lanes": lanes,
+        "groups": groups,
+        "exceptions": exceptions,
+        "difference_at": np.where(exceptions > 0, at, -1),
+        "segment_at": starts(sizes.ravel())[:-1].reshape(sizes.shape),
+        "segment_size": sizes,
+    }
+    return fixed, {
+        "payload": np.frombuffer(words + b"\0\0", np.int16),  # never empty: it has an address
+        "exception_at": np.concatenate([np.empty(0, np.int64), *indexes]),
+        "exception_difference": np.concatenate([np.empty(0, np.int16), *differences]),
+    }
+
+
+def _places(batch: Batch, b: int, indexes: np.ndarray) -> np.ndarray:
+    """Where the differences of exceptions lie: y is planar in a stream, but not here."""
+    height, width, _ = batch.sizes[b]
+    area, z_area = height * width, int(batch.z_area[b])
+    z_latents = batch.z_channels * z_area
+    rest = indexes - z_latents
+    y = rest % area * batch.channels + rest // area
+    return np.where(rest < 0, rest, y) + z_latents
 
 
 def check_size(model: IntegerModel, height: int, width: int, quality: int) -> None:

@@ -23,6 +23,16 @@ def launchers(device: torch.device) -> ModuleType:
     return cuda_extension() if device.type == "cuda" else extension().warp
 
 
+def use_dependent_launches(device: torch.device, use: bool) -> None:
+    """Programmatic dependent launches of the coder's steps, in this process. ValueError where a
+    GPU has none."""
+    if device.type != "cuda":
+        return
+    if use and torch.cuda.get_device_capability(device) < (9, 0):
+        raise ValueError(f"MCM_FAST_PDL=1, but {device} has no programmatic dependent launches")
+    cuda_extension().use_dependent_launches(use)
+
+
 def current(device: torch.device) -> contextlib.AbstractContextManager:
     """Within it a GPU is the current device, as launches want it."""
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()

@@ -101,7 +101,8 @@ class Encoder:
         picks = layers.picks(positions * self.model.y_channels)
         affine = layers.affine(len(items))
         layers.affine_at(on["quality"], affine)
-        layers.hyper_synthesis(z, batch, on, affine, hyper)
+        features = *layers.between(batch.z_positions), hyper
+        layers.hyper_synthesis(z, (batch.z_largest, batch.largest), on, affine, features)
         seen = y.clamp(-LIMIT, LIMIT).to(torch.int8)
         layers.context_all((seen, hyper, mu, indexes), picks, batch, on, affine)
         images = zip(*(batch.planar(t) for t in (mu, indexes, hyper)), strict=True)

@@ -6,6 +6,7 @@ device.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import torch
@@ -59,19 +60,31 @@ class Layers:
         arrays = packed.multiplier, packed.bias, quality, *affine
         self.layer.affine_at[grid](*arrays, LEVELS=packed.levels, ROWS=rows, **AFFINE_AT)
 
+    def between(self, z_positions: int) -> list[Tensor]:
+        """Memory for what the hyper-synthesis' layers say, but for the last."""
+        counts = (sizes.scale**2 * sizes.outputs for sizes in self.packed.hyper[:-1])
+        return [self.empty(z_positions * count, dtype=torch.int8) for count in counts]
+
     def hyper_synthesis(
-        self, z: Tensor, batch: Batch, on: Arrays, affine: Affine, hyper: Tensor
+        self,
+        z: Tensor,
+        largest: tuple[int, int],
+        on: Arrays,
+        affine: Affine,
+        features: Sequence[Tensor],
     ) -> None:
-        """z, planar, image after image -> hyper. Twin: `reference.py:hyper_synthesis`."""
+        """z, planar, image after image -> the last of `features`, hyper; the others are memory
+        (`between`). Twin: `reference.py:hyper_synthesis`.
+
+        largest: at least as many positions of z and of y as the largest image has.
+        """
         x, where = z, (on["height"], on["width"], on["z_begin"])
-        for sizes, weight in zip(self.packed.hyper, self.packed.hyper_weights, strict=True):
-            scale = sizes.scale**2
+        layers = zip(self.packed.hyper, self.packed.hyper_weights, features, strict=True)
+        for sizes, weight, out in layers:
+            count, begin = largest[1], on["begin"]
             if sizes.upsamples:
-                out = self.empty(batch.z_positions * scale * sizes.outputs, dtype=torch.int8)
-                largest, begin = batch.z_largest * scale, on["z_begin"]
-            else:
-                out, largest, begin = hyper, batch.largest, on["begin"]
-            grid = -(-largest // HYPER_LAYER["TILE"]), len(weight), len(on["height"])
+                count, begin = largest[0] * sizes.scale**2, on["z_begin"]
+            grid = -(-count // HYPER_LAYER["TILE"]), len(weight), len(on["height"])
             arrays = x, out, *where, begin, weight, *affine
             self.hyper.hyper_layer[grid](*arrays, sizes=sizes, **HYPER_LAYER)
             x = out
