@@ -72,7 +72,8 @@ class LoadedModel:
         self.renderings = {FAITHFUL: self.network.synthesis, **others}
         self.preview = None if preview is None else prepare(preview.to(self.device))
         self.engine = make_engine(integers, engine, self.device)
-        self._exact = ExactPixels(integers.id, None if file is None else Path(file))
+        path = None if file is None else Path(file)
+        self._exact = ExactPixels(integers.id, path, self.device)
         self.max_pixels = check_limit("max_pixels", max_pixels)
         self.tile_pixels = check_limit("tile_pixels", tile_pixels)
         self.threads = check_threads(threads)
