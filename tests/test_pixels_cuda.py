@@ -16,7 +16,7 @@ from pixel_lists import latents_for, odd_preview, odd_rendering, tiny_rendering
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mcm_fast import container, stream_decoder
+from mcm_fast import Codec, container, stream_decoder
 from mcm_fast.exact.engine import Parameters
 from mcm_fast.exact.pixels.cpu import CpuRenderer
 from mcm_fast.exact.pixels.cuda import MEMORY, CudaRenderer
@@ -291,9 +291,17 @@ def test_which_renderer(codec, model):
 
 
 @GPU
-def test_floats_by_default(model):
-    from mcm_fast import Codec
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_road_on_a_gpu(model, decoder, streams, kind):
+    codec = Codec.from_file(model, "cuda")
+    for scale in (1, 8, 16):
+        expected = decoder.decompress(streams[kind], scale=scale).transpose(2, 0, 1)
+        found = codec.decompress(streams[kind], scale=scale, exact=True)
+        assert found.device.type == "cuda" and np.array_equal(found.cpu().numpy(), expected)
 
+
+@GPU
+def test_floats_by_default(model):
     codec = Codec.from_file(model, "cuda")
     assert codec._painter("faithful", 1, None) is codec.network.synthesis
     assert isinstance(codec._painter("faithful", 1, True), CudaRenderer)

@@ -17,9 +17,9 @@ BOTH = "build _C", "build _CUDA"
 MODELS = "tiny", "small", "base"
 # Files whose tests marked `gpu` are run, each in a process of its own.
 TESTS = "kernels", "gdn", "half_precision", "cuda_engine", "engines", "symbols", "properties"
-TESTS += ("format_compatibility",)
+TESTS += "format_compatibility", "pixels_cuda"
 ON_GPU = "gpu and not slow and not soak"
-SUBJECTS = "photograph", "road", "batches", "drawn small", "drawn base", "coder"
+SUBJECTS = "photograph", "road", "exact pixels", "batches", "drawn small", "drawn base", "coder"
 SUBJECTS += "new shapes", "launch options"
 FIRST = 2  # subjects that are measured before the long tests
 
