@@ -1,5 +1,6 @@
 """The oracle: layers.py, line by line, in plain torch, on any device. Tensors are int16, channels
-last. Sums and products are fp64: whole numbers below 2^53, which it holds exactly, in any order.
+last, and what is made of two of their numbers fits int32. Sums of products and requantisation are
+fp64: whole numbers below 2^53, which it holds exactly, in any order.
 
 cuda.py paints with the same functions, some rows of a tensor at a time.
 """
@@ -37,7 +38,7 @@ class Placed:
             return torch.from_numpy(rendering.tensors[name].astype(dtype)).to(device)
 
         self.tables = {name: put(name, np.int64) for name in ("gain", "exp2", "means")}
-        self.sigmoid = put("sigmoid", np.float64)
+        self.sigmoid = put("sigmoid", np.int32)
         self.numbers = []
         for i, layer in enumerate(self.layers):
             weight = rendering.tensors[f"{i}.weight"].transpose(2, 3, 1, 0).astype(np.float64)
@@ -107,7 +108,7 @@ def layer_rows(
     v = activated(placed, layer, requantize(products(taps(layer, tensors, rows), numbers), numbers))
     v = depth_to_space(v, layer.factor)[: last - first, : size[1]]
     if layer.gate >= 0:
-        v = ((v * tensors[layer.gate][first:last] + rule.HALF) / 2**15).floor()
+        v = (v * tensors[layer.gate][first:last] + rule.HALF) >> 15
     if layer.add >= 0:
         v = v + tensors[layer.add][first:last]
     least = 0 if i == len(placed.layers) - 1 else -layer.limit
@@ -115,10 +116,10 @@ def layer_rows(
 
 
 def activated(placed: Placed, layer: Layer, v: Tensor) -> Tensor:
-    """fp64 [h, w, O] -> fp64 [h, w, O]."""
-    v = v.clamp(-rule.MOST - 1, rule.MOST)
+    """fp64 [h, w, O] -> int32 [h, w, O]."""
+    v = v.clamp(-rule.MOST - 1, rule.MOST).int()
     if layer.activation == Activation.LEAKY:
-        return torch.maximum(v, ((v * rule.SLOPE + rule.HALF) / 2**15).floor())
+        return torch.maximum(v, (v * rule.SLOPE + rule.HALF) >> 15)
     if layer.activation == Activation.SIGMOID:
         return placed.sigmoid[v.clamp(-rule.SIGMOIDS, rule.SIGMOIDS - 1).long() + rule.SIGMOIDS]
     return v
@@ -126,8 +127,8 @@ def activated(placed: Placed, layer: Layer, v: Tensor) -> Tensor:
 
 def inverse_gdn(layer: Layer, x: Tensor, numbers: Numbers) -> Tensor:
     """int16 [h, w, C] -> int16 [h, w, C]."""
-    x, shift = x.double(), layer.factor
-    square = ((x**2 + (1 << shift >> 1)) / 2**shift).floor().clamp(max=rule.MOST)
+    x, shift = x.int(), layer.factor
+    square = ((x**2 + (1 << shift >> 1)) >> shift).clamp(max=rule.MOST)
     norm = products(square, numbers) + numbers.beta
     # Below 2^52 the rounded root of a whole number is never on the other side of a whole number.
     # CUDA's of fp64 is IEEE's (NVIDIA, "Floating Point and IEEE 754", docs.nvidia.com).
