@@ -176,8 +176,8 @@ def decompress(
         on_damage: "raise", or "blank": coding tiles that are damaged or missing become gray, with a
             warning (UserWarning) that names their boxes. The header must be whole.
         exact: True for pixels in integers, the same on every machine; False for floating point.
-            None: integers on a CPU where the decoder's file of the model is (see `imread`). They
-            are drawn by the CPU.
+            None: integers on a CPU where the decoder's file of the model is (see `imread`), half
+            precision on a GPU. Integers too are drawn on the device.
         out: a tensor of what comes out, on any device, to be filled and returned.
 
     Raises BitstreamError for bytes that cannot be decoded, with their `reason`; ValueError when the

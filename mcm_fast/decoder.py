@@ -16,13 +16,14 @@ from .container import Stream
 from .errors import caught
 from .exact.engine import CodedItem, Parameters
 from .exact.pixels.cpu import CpuRenderer
+from .exact.pixels.cuda import CudaRenderer
 from .exact.pixels.layers import PREVIEW
 from .inputs import check_exact, check_rendering, check_scale
 from .latents import Latents, Painted
 from .loaded import LoadedModel
 from .network.preview import REACH, Preview
 from .network.transforms import Synthesis
-from .pixel_decoder import drawn, sight_of
+from .pixel_decoder import box_of, drawn, sight_of
 from .stream_decoder import Sight, StreamDecoder, TilesOf, good_tiles
 from .transforms import run as transforms
 from .transforms.tiles import synthesis_reach
@@ -35,7 +36,7 @@ class Shrinker(NamedTuple):
     scale: int
 
 
-Painter = Synthesis | Shrinker | CpuRenderer
+Painter = Synthesis | Shrinker | CpuRenderer | CudaRenderer
 
 
 class Decoder(LoadedModel, StreamDecoder):
@@ -71,8 +72,8 @@ class Decoder(LoadedModel, StreamDecoder):
         return self.engine.parameters(y, z, quality)
 
     def _sight(self, painter: Painter) -> Sight:
-        if isinstance(painter, CpuRenderer):
-            return sight_of(painter)
+        if isinstance(painter, CpuRenderer | CudaRenderer):
+            return sight_of(painter.rendering)
         if isinstance(painter, Shrinker):
             return Sight(REACH, 1, everywhere=True, scale=painter.scale, y_alone=True)
         pair = 2  # attention pairs neighbours
@@ -83,6 +84,9 @@ class Decoder(LoadedModel, StreamDecoder):
         if isinstance(painter, CpuRenderer):
             pixels = torch.from_numpy(drawn(_arrays(painted), quality, gray, painter))
             return pixels.permute(2, 0, 1).contiguous().to(self.device)
+        if isinstance(painter, CudaRenderer):
+            image = _drawn_there(painted, quality, painter)
+            return gray_of(image) if gray else image
         level, area = self._level(quality), self.tile_pixels
         if isinstance(painter, Shrinker):
             image = transforms.preview(self.network, *painter, painted, level, area)
@@ -133,3 +137,14 @@ def _arrays(painted: Painted) -> Painted:
         return painted._replace(y=y)
     planes: Any = [plane.cpu().numpy() for plane in (said.mu, said.indexes, said.hyper)]
     return painted._replace(y=y, parameters=Parameters(*planes))
+
+
+def _drawn_there(painted: Painted, quality: int, painter: CudaRenderer) -> Tensor:
+    """Pixels of planes that are tensors, on the painter's device: uint8 (3, H, W), in the user's
+    orientation."""
+    y, said = painted.y, painted.parameters
+    if said is None:  # then it does not matter
+        said = Parameters(y, torch.zeros_like(y, dtype=torch.uint8), y[:0].to(torch.int8))
+    box, turned = box_of(painted, painter.rendering), painted.transposed
+    planes = y, said.mu, said.indexes, said.hyper
+    return painter.render(*planes, quality, box=box, transposed=turned)

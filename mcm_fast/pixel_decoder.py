@@ -18,6 +18,7 @@ from .exact.pixels.cpu import CpuRenderer
 from .exact.pixels.decoder_file import DecoderFile
 from .exact.pixels.layers import PREVIEW
 from .exact.pixels.renderers import Renderers
+from .exact.pixels.rendering import Rendering
 from .gray import luma
 from .inputs import OnDamage, check_limit, check_rendering, check_scale, check_threads
 from .latents import Painted
@@ -69,7 +70,7 @@ class PixelDecoder(StreamDecoder):
         self._y_and_z = slices * sizes[0][2], sizes[1][1]
         self._features = len(integers["hyper.2.weight"])
         self._id = identity(MODEL, integers)
-        self._renderers = Renderers(self._file, self.threads)
+        self._renderers = Renderers(self._file, partial(CpuRenderer, threads=self.threads))
 
     @opaque
     def decompress(
@@ -135,7 +136,7 @@ class PixelDecoder(StreamDecoder):
         return self._engine.parameters(y, z, quality)
 
     def _sight(self, painter: CpuRenderer) -> Sight:
-        return sight_of(painter)
+        return sight_of(painter.rendering)
 
     def _colours(
         self, painted: Painted, quality: int, gray: bool, painter: CpuRenderer
@@ -153,8 +154,7 @@ class PixelDecoder(StreamDecoder):
         return array
 
 
-def sight_of(painter: CpuRenderer) -> Sight:
-    rendering = painter.rendering
+def sight_of(rendering: Rendering) -> Sight:
     scale, y_alone = BLOCK // rendering.block, rendering.sees_y_alone
     return Sight(rendering.reach, rendering.alignment, True, scale, y_alone)
 
@@ -167,11 +167,16 @@ def drawn(painted: Painted, quality: int, gray: bool, painter: CpuRenderer) -> n
     if said is None:  # then it does not matter
         none = np.empty((0, *y.shape[1:]), np.int8)
         said = Parameters(np.zeros_like(y), np.zeros(y.shape, np.uint8), none)  # type: ignore[arg-type]
-    mu, indexes, hyper = said.mu, said.indexes, said.hyper
-    left, top, right, bottom = painted.box.divided(BLOCK // painter.rendering.block)
-    box, turned = (top, left, bottom, right), painted.transposed
-    pixels = painter.render(y, mu, indexes, hyper, quality, box=box, transposed=turned)
+    box, turned = box_of(painted, painter.rendering), painted.transposed
+    planes = y, said.mu, said.indexes, said.hyper
+    pixels = painter.render(*planes, quality, box=box, transposed=turned)
     if not gray:
         return pixels
     grays: np.ndarray = luma(*np.moveaxis(pixels.astype(np.int32), 2, 0)).astype(np.uint8)
     return grays[..., None]
+
+
+def box_of(painted: Painted, rendering: Rendering) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) of the box in pixels of a rendering."""
+    left, top, right, bottom = painted.box.divided(BLOCK // rendering.block)
+    return top, left, bottom, right

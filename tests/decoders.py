@@ -1,16 +1,21 @@
-"""A tiny model's two files, and pictures of every kind as its streams."""
+"""A tiny model's two files, and pictures of every kind as its streams.
+
+Fixtures for the modules that name them: `codec = decoders.codec` hides that of conftest.py.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from pixel_lists import pictures, tiny_network, tiny_preview
 
-from mcm_fast import model_file
+from mcm_fast import Codec, PixelDecoder, model_file
 from mcm_fast.exact.pixels.quantize import export_pixels
 from mcm_fast.training.export import put_preview
 
+QUALITY = 61  # of the streams
 # name: channels, height, width, side of the coding tiles
 KINDS = {
     "gray": (1, 50, 75, 0),
@@ -51,3 +56,29 @@ def picture(kind: str) -> tuple[torch.Tensor, int]:
     waves = [torch.sin(rows / (5 + i)) * torch.cos(columns / 9) for i in range(channels)]
     noise = 25 * torch.rand(channels, height, width, generator=generator)
     return (127 + 90 * torch.stack(waves) + noise).clamp(0, 255).to(torch.uint8), tiles
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return write_model(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def codec(model) -> Codec:
+    return Codec.from_file(model)
+
+
+@pytest.fixture(scope="module")
+def decoder(model) -> PixelDecoder:
+    return PixelDecoder(decoder_of(model), threads=2)
+
+
+@pytest.fixture(scope="module")
+def streams(codec) -> dict[str, bytes]:
+    """A stream of each kind."""
+
+    def made(kind):
+        image, tiles = picture(kind)
+        return codec.compress(image, QUALITY, tiles=tiles)
+
+    return {kind: made(kind) for kind in KINDS}

@@ -4,24 +4,17 @@ import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import decoders
 import numpy as np
 import pytest
 import torch
-from decoders import KINDS, decoder_of, picture, write_model
+from decoders import KINDS, decoder_of, picture
 
 import mcm_fast
 from mcm_fast import Codec, PixelDecoder
 from mcm_fast.exact.pixels import decoder_file
 
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def codec(model):
-    return Codec.from_file(model)
+model, codec = decoders.model, decoders.codec
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from golden_pixels import CASES, digest, latents_of
 
 from mcm_fast.exact.extension import extension
 from mcm_fast.exact.pixels.cpu import CpuRenderer
+from mcm_fast.exact.pixels.cuda import MEMORY, CudaRenderer
 from mcm_fast.exact.pixels.decoder_file import load_decoder
 from mcm_fast.exact.pixels.reference import render
 
@@ -31,6 +32,10 @@ def test_golden_pixels(name, case):
     arrays, quality = latents_of(RENDERINGS[name], case)
     pixels = render(RENDERINGS[name], *map(torch.from_numpy, arrays), quality)
     assert digest(pixels.permute(1, 2, 0).numpy()) == INDEX[name][case]
+    for memory in (2**18, MEMORY):
+        renderer = CudaRenderer(RENDERINGS[name], "cpu", memory=memory)
+        pixels = renderer.render(*map(torch.from_numpy, arrays), quality)
+        assert digest(pixels.permute(1, 2, 0).numpy()) == INDEX[name][case]
     before = extension().simd()
     try:
         for level in extension().simd_names():

@@ -1,8 +1,10 @@
 """The ladder of gpu-check without a GPU: whatever becomes of a rung, the report holds the rest."""
 
 import ast
+import dataclasses
 import glob
 import importlib.util
+import itertools
 import json
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from test_cuda_build import NVCC
 ROOT = Path(__file__).parents[1]
 GPU_CHECK = ROOT / "benchmarks" / "gpu"
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+ONLY = "facts", "parity decode", "exchange", "speed exact pixels"  # of a dry run
 ROW = "print('{\"number\": 1}', flush=True)\n"
 
 
@@ -146,9 +149,10 @@ def test_it_needs_a_gpu(tmp_path):
 
 @NO_GPU
 def test_dry_run(tmp_path):
-    run = check("--dry-run", "--out", str(tmp_path), "--only", "facts", "parity decode", "exchange")
+    run = check("--dry-run", "--out", str(tmp_path), "--only", *ONLY)
     assert run.returncode == 0, run.stdout + run.stderr
     rungs = json.loads((tmp_path / "gpu-cpu.json").read_text())["rungs"]
+    assert all(row["equal"] for row in rungs["speed exact pixels"]["rows"])
     assert len(rungs["exchange"]["rows"]) == 2 and len(rungs["parity decode"]["rows"]) == 8
     assert "no measurements" in (tmp_path / "gpu-cpu.md").read_text()
 
@@ -172,6 +176,36 @@ def test_the_ladder_of_a_gpu(modules, tmp_path):
             assert all(path.exists() for path in paths), rung
         earlier |= {rung.name for rung in stage}
     assert {"speed road", "test_gdn", "parity engine base", "ceilings"} <= earlier
+    assert "speed exact pixels" in earlier
+
+
+def test_wrong_pixels_are_seen(modules, tmp_path, monkeypatch):
+    """A pixel that differs is an error, and both pictures are kept."""
+    monkeypatch.chdir(tmp_path)
+    import exact_pixels
+    from differences import Different
+    from speed import DRY_RUN
+
+    real = exact_pixels.CudaRenderer.render
+
+    def wrong(*args):
+        return real(*args).index_fill_(1, torch.tensor([3]), 1)
+
+    monkeypatch.setattr(exact_pixels.CudaRenderer, "render", wrong)
+    with pytest.raises(Different, match="pixels odd"):
+        list(exact_pixels.exact_pixels(DRY_RUN, None))
+    assert [path.name for path in tmp_path.glob("*.npz")] == ["pixels-odd.npz"]
+
+
+def test_drawn_latents_have_the_cpu_s_pixels(modules):
+    """The rung as a GPU runs it, on the smaller picture."""
+    import exact_pixels
+    from speed import DRY_RUN
+
+    plan = dataclasses.replace(DRY_RUN, drawn=True)
+    rows = list(itertools.islice(exact_pixels._drawn(plan), 3))
+    assert {row["what"].split(",")[0] for row in rows} == set(exact_pixels.NAMES)
+    assert all(row["equal"] and row["exact ms"] > 0 for row in rows)
 
 
 @pytest.mark.slow

@@ -5,42 +5,19 @@ import io
 import pickle
 import warnings
 
+import decoders
 import numpy as np
 import pytest
 import torch
-from decoders import KINDS, decoder_of, picture, write_model
+from decoders import KINDS, decoder_of, picture
 
 import mcm_fast
-from mcm_fast import BitstreamError, Codec, PixelDecoder, container, stream_decoder
+from mcm_fast import BitstreamError, PixelDecoder, container, stream_decoder
 from mcm_fast.channels import gray_of
 from mcm_fast.exact.pixels.decoder_file import load_decoder
 from mcm_fast.exact.pixels.reference import render
 
-QUALITY = 61
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def codec(model):
-    return Codec.from_file(model)
-
-
-@pytest.fixture(scope="module")
-def decoder(model):
-    return PixelDecoder(decoder_of(model), threads=2)
-
-
-@pytest.fixture(scope="module")
-def streams(codec):
-    def made(kind):
-        image, tiles = picture(kind)
-        return codec.compress(image, QUALITY, tiles=tiles)
-
-    return {kind: made(kind) for kind in KINDS}
+model, codec, decoder, streams = decoders.model, decoders.codec, decoders.decoder, decoders.streams
 
 
 def reference_pixels(codec, model, stream: bytes, kind: str, name: str = "faithful") -> np.ndarray:

@@ -109,9 +109,10 @@ def test_box_is_the_crop(rendering, seed):
 
 
 def test_box_sees_few_latents(tiny):
-    renderer = CpuRenderer(tiny[1])
-    assert tiny[1].reach < 20
-    assert renderer._seen(16 * 64, 16 * 65, 1000) == slice(64 - tiny[1].reach, 66 + tiny[1].reach)
+    rendering = tiny[1]
+    assert rendering.reach < 20
+    expected = slice(64 - rendering.reach, 66 + rendering.reach)
+    assert rendering.seen(16 * 64, 16 * 65, 1000) == expected
 
 
 def test_transposed(rendering):

@@ -9,6 +9,7 @@ from mcm_fast import presets
 from mcm_fast.evaluation.metrics import psnr
 from mcm_fast.exact.extension import extension
 from mcm_fast.exact.pixels.cpu import CpuRenderer
+from mcm_fast.exact.pixels.cuda import CudaRenderer
 from mcm_fast.exact.pixels.decoder_file import load_decoder
 from mcm_fast.exact.pixels.reference import render
 from mcm_fast.images import read_image
@@ -34,6 +35,8 @@ def check(codec, rendering, image: torch.Tensor, levels) -> None:
         found = latents.parameters
         tensors = latents.y, found.mu, found.indexes, found.hyper
         expected = render(rendering, *tensors, latents.quality_steps).permute(1, 2, 0).numpy()
+        drawn = CudaRenderer(rendering, "cpu").render(*tensors, latents.quality_steps)
+        assert np.array_equal(drawn.permute(1, 2, 0).numpy(), expected), quality
         arrays = [tensor.numpy() for tensor in tensors]
         before = extension().simd()
         try:

@@ -3,47 +3,24 @@ the integers of a decoder's file."""
 
 import warnings
 
+import decoders
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from decoders import KINDS, decoder_of, picture, write_model
+from decoders import KINDS, QUALITY, decoder_of, picture
 from PIL import Image
 from training_runs import run
 
 import mcm_fast
-from mcm_fast import BitstreamError, Codec, PixelDecoder, alpha, container, stream_decoder
+from mcm_fast import BitstreamError, Codec, alpha, container, stream_decoder
 from mcm_fast.channels import gray_of
 from mcm_fast.exact.pixels.decoder_file import load_decoder
 from mcm_fast.exact.pixels.reference import render
 from mcm_fast.images import read_image
 from mcm_fast.limits import SCALES
 
-QUALITY = 61
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def codec(model):
-    return Codec.from_file(model)
-
-
-@pytest.fixture(scope="module")
-def decoder(model):
-    return PixelDecoder(decoder_of(model), threads=2)
-
-
-@pytest.fixture(scope="module")
-def streams(codec):
-    def made(kind):
-        image, tiles = picture(kind)
-        return codec.compress(image, QUALITY, tiles=tiles)
-
-    return {kind: made(kind) for kind in KINDS}
+model, codec, decoder, streams = decoders.model, decoders.codec, decoders.decoder, decoders.streams
 
 
 def mean_of_blocks(plane: torch.Tensor, scale: int) -> torch.Tensor:

@@ -26,9 +26,10 @@ TESTS = (
     "symbols",
     "properties",
 )
-TESTS += ("format_compatibility",)
+TESTS += "format_compatibility", "pixels_cuda"
 ON_GPU = "gpu and not slow and not soak"
-SUBJECTS = "photograph", "road", "batches", "graphs", "drawn small", "drawn base", "coder"
+SUBJECTS = "photograph", "road", "exact pixels", "batches", "graphs", "drawn small", "drawn base"
+SUBJECTS += ("coder",)
 SUBJECTS += "new shapes", "launch options"
 PDL = (("MCM_FAST_PDL", "1"),)
 FIRST = 2  # subjects that are measured before the long tests

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from cases import Case, codec_of, of_draws, of_photograph
 from clock import Clock
+from exact_pixels import exact_pixels
 from images import fitted, made, photographs
 from peers import Symbols
 
@@ -172,6 +173,7 @@ SUBJECTS = {
     "drawn small": drawn_small,
     "drawn base": drawn_base,
     "coder": coder,
+    "exact pixels": exact_pixels,
     "new shapes": new_shapes,
     "launch options": launch_options,
 }

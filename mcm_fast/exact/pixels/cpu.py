@@ -66,7 +66,8 @@ class CpuRenderer:
             raise ValueError(f"arrays of the shapes {[array.shape for array in arrays]}")
         (height, width), block = y.shape[1:], self.rendering.block
         top, left, bottom, right = box or (0, 0, height * block, width * block)
-        rows = self._seen(top, bottom, height), self._seen(left, right, width)
+        seen = self.rendering.seen
+        rows = seen(top, bottom, height), seen(left, right, width)
         arrays = (_cut(array, *rows) for array in arrays)
         y0, x0 = (span.start * block for span in rows)
         box = top - y0, left - x0, bottom - y0, right - x0
@@ -74,15 +75,6 @@ class CpuRenderer:
             columns = rows[1].stop - rows[1].start
             band = min(BAND, max(LEAST_BAND, BAND * WIDE // columns))
         return self._packed.render(*arrays, quality, box, transposed, self.threads, band)
-
-    def _seen(self, first: int, last: int, length: int) -> slice:
-        """The latents that pixels first .. last - 1 depend on, of `length` along that side."""
-        block, align = self.rendering.block, self.rendering.alignment
-        if not 0 <= first < last <= length * block:
-            raise ValueError(f"pixels {first} to {last} do not lie within {length * block}")
-        start = first // block // align * align - self.rendering.reach
-        end = -(-last // (block * align)) * align + self.rendering.reach
-        return slice(max(0, start), min(length, end))
 
 
 def _cut(array: np.ndarray, rows: slice, columns: slice) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The arithmetic of a rendering, once; reference.py and csrc/pixels/ are its twins.
+"""The arithmetic of a rendering, once; reference.py, csrc/pixels/ and cuda.py are its twins.
 
 A rendering is a list of layers. Layer i reads tensor `source` and makes tensor i + 1; tensor 0 is
 made of the latents (`Latents in` below); the last is the image. Tensors are integers within

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from .cpu import CpuRenderer
 from .decoder_file import DecoderFile
+from .rendering import Rendering
 
+Renderer = TypeVar("Renderer")
 READING = threading.RLock()  # of a decoder's file: threads that come at once read it once
 # A fork waits for whoever reads: in the child nobody would let go of the lock.
 os.register_at_fork(
@@ -15,16 +18,20 @@ os.register_at_fork(
 )
 
 
-class Renderers:
-    """Any number of threads may share it."""
+class Renderers(Generic[Renderer]):
+    """Any number of threads may share it.
 
-    def __init__(self, file: DecoderFile, threads: int | None = None):
-        self.file, self.threads = file, threads
-        self._made: dict[str, CpuRenderer] = {}
+    Args:
+        make: what draws a rendering.
+    """
 
-    def __getitem__(self, name: str) -> CpuRenderer:
+    def __init__(self, file: DecoderFile, make: Callable[[Rendering], Renderer]):
+        self.file, self._make = file, make
+        self._made: dict[str, Renderer] = {}
+
+    def __getitem__(self, name: str) -> Renderer:
         """Raises ValueError if a bound does not hold."""
         with READING:
             if name not in self._made:
-                self._made[name] = CpuRenderer(self.file.rendering(name), self.threads)
+                self._made[name] = self._make(self.file.rendering(name))
             return self._made[name]

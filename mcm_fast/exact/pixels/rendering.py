@@ -107,14 +107,22 @@ class Rendering:
         y, shift = self.tensors["input"].tolist()
         return [max(y, HYPER_LIMIT << shift), *(layer.limit for layer in self.layers)]
 
-    def gain_at(self, quality: int) -> np.ndarray:
-        """log2 gains in 16.16 (int64 [M]) at a quality in 0..10000."""
-        gain = self.tensors["gain"].astype(np.int64)
-        low, fraction = divmod(quality * (len(gain) - 1), QUALITY_STEPS)
-        if low == len(gain) - 1:
-            low, fraction = low - 1, QUALITY_STEPS
-        step = (gain[low + 1] - gain[low]) * fraction + QUALITY_STEPS // 2
-        return gain[low] + step // QUALITY_STEPS
+    def size_of(self, tensor: int, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of a tensor for latents of height x width."""
+        up, down = max(0, self.scales[tensor]), max(0, -self.scales[tensor])
+        return -(-(height << up) >> down), -(-(width << up) >> down)
+
+    def seen(self, first: int, last: int, length: int) -> slice:
+        """The latents that pixels first .. last - 1 depend on, of `length` along that side.
+
+        Raises ValueError for pixels that do not lie within them.
+        """
+        block, align = self.block, self.alignment
+        if not 0 <= first < last <= length * block:
+            raise ValueError(f"pixels {first} to {last} do not lie within {length * block}")
+        start = first // block // align * align - self.reach
+        end = -(-last // (block * align)) * align + self.reach
+        return slice(max(0, start), min(length, end))
 
 
 def _type_of(name: str) -> type | None:
