@@ -2,8 +2,8 @@
 
 Each image at each effort and quality, true bytes and true pixels, a row a stream; effort 0 at many
 more qualities, for the curve it is compared with. Rows that are there already are not made again,
-so a run that was stopped goes on. Time is processor time of one thread. Prints the BD-rate of the
-mean curves and the time in units of the same image's at effort 0.
+so a run that was stopped goes on. Time is processor time of one thread. Prints a Markdown
+table: the BD-rate of the mean curves, and the time in units of the same image's at effort 0.
 """
 
 import argparse
@@ -64,25 +64,64 @@ def mean_curve(rows: list[Row], images: set[str]) -> dict[str, list[float]]:
     return curve
 
 
-def tell(rows: list[Row]) -> None:
+class Gain(NamedTuple):
+    """What an effort gives on the images that have all its qualities."""
+
+    effort: int
+    images: int
+    percent: float  # BD-rate against effort 0
+    low: float  # dB
+    high: float
+    seconds: float  # an image, median
+    times: float  # of the same image at effort 0, median
+    curve: dict[str, list[float]]
+
+
+def gains(rows: list[Row]) -> list[Gain]:
     base = [row for row in rows if row.effort == 0]
     usual = {
         name: statistics.median(r.seconds for r in base if r.image == name)
         for name in {row.image for row in base}
     }
+    found = []
     for effort in sorted({row.effort for row in rows} - {0}):
         ours = [row for row in rows if row.effort == effort]
         count = len({row.quality for row in ours})
         names = {row.image for row in ours}
         whole = {n for n in names if sum(row.image == n for row in ours) == count}
-        found = bd_rate(mean_curve(base, whole), mean_curve(ours, whole))
-        times = statistics.median(row.seconds / usual[row.image] for row in ours)
-        seconds = statistics.median(row.seconds for row in ours)
-        if found is not None:
-            print(
-                f"effort {effort}, {len(whole)} images: {found.percent:+.2f} % between "
-                f"{found.low:.2f} and {found.high:.2f} dB; {seconds:.1f} s, {times:.0f} times"
-            )
+        curve = mean_curve(ours, whole)
+        rate = bd_rate(mean_curve(base, whole), curve)
+        if rate is not None:
+            times = statistics.median(row.seconds / usual[row.image] for row in ours)
+            seconds = statistics.median(row.seconds for row in ours)
+            sums = rate.percent, rate.low, rate.high, seconds, times
+            found.append(Gain(effort, len(whole), *sums, curve))
+    return found
+
+
+def plot(rows: list[Row], found: list[Gain], path: Path) -> None:
+    """Gain over time, and the curves."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([1, *(g.times for g in found)], [0, *(-g.percent for g in found)], "o-")
+    for gain in found:
+        left.annotate(f"effort {gain.effort}", (gain.times, -gain.percent), (-58, 2), "data",
+                      "offset points")  # fmt: skip
+    left.set(
+        xscale="log", xlabel="encoding time, times effort 0", ylabel="bytes saved at equal PSNR, %"
+    )
+    base = [row for row in rows if row.effort == 0]
+    curve = mean_curve(base, {row.image for row in rows if row.effort > 0})
+    right.plot(curve["bpp"], curve["psnr"], "-", label="effort 0")
+    for gain in found:
+        right.plot(gain.curve["bpp"], gain.curve["psnr"], "o--", label=f"effort {gain.effort}")
+    right.set(xlabel="bits a pixel", ylabel="PSNR, dB")
+    right.legend()
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=100)
 
 
 def main() -> None:
@@ -90,6 +129,7 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("images", type=Path, nargs="*")
     parser.add_argument("--efforts", default="3,6,9")
+    parser.add_argument("--plot", type=Path, help="a PNG of the gains")
     given = parser.parse_args()
     torch.set_num_threads(1)
     rows = rows_of(given.results)
@@ -106,7 +146,14 @@ def main() -> None:
                 if (path.stem, effort, quality) not in there:
                     rows.append(measured(codec, path, effort, quality))
                     writer.writerow(rows[-1])
-    tell(rows)
+    found = gains(rows)
+    print("| effort | images | BD-rate | range, dB | time |\n|---|---:|---:|---:|---:|")
+    for g in found:
+        time_cell = f"{g.seconds:.1f} s, {g.times:.0f}x"
+        span = f"{g.low:.2f} to {g.high:.2f}"
+        print(f"| {g.effort} | {g.images} | {g.percent:+.2f} % | {span} | {time_cell} |")
+    if given.plot is not None:
+        plot(rows, found, given.plot)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ from ..inputs import check_rendering
 from ..latents import Latents
 from ..limits import QUALITY_STEPS
 from ..state import undisturbed
-from ..transforms import run as transforms
 from .annealing import anneal
 from .budget import Budget, budget_of
 from .goal import LAMBDA, Goal, goal_of
+from .start import start
 from .surrogate import Surrogate
 from .windows import Window, windows
 
@@ -73,20 +73,8 @@ def improve(
         goal = goal_of(image, latents.transposed, *options)
         surrogate = Surrogate(codec.network, synthesis, level)
         search = _Search(codec, rendering, goal, surrogate, budget, progress)
-        return search.run(latents, *_start(codec, image, latents, level))
-
-
-def _start(codec: Codec, image: Tensor, latents: Latents, level: Tensor) -> tuple[Tensor, Tensor]:
-    """y and z before they were rounded, (1, channels, h, w): where the search begins. Latents
-    that are not what the analysis rounds to begin as they are."""
-    network, options = codec.network, (latents.transposed, codec.tile_pixels, codec.device)
-    with torch.no_grad():
-        y = network.gain(transforms.analysis(network, image, *options).clone(), level)
-        z = network.hyper_gain(network.hyper_analysis(y), level)
-        pairs = (y, latents.y), (z, latents.z)
-        whole = [(t, rounded[None].to(t)) for t, rounded in pairs]
-        y, z = (torch.where((t + 0.5).floor() == r, t, r) for t, r in whole)
-    return y, z
+        weights = None if goal.weights is None else goal.weights[0, 0]
+        return search.run(latents, *start(codec, image, latents, weights, value))
 
 
 @dataclasses.dataclass
