@@ -79,7 +79,7 @@ Coding coding_of(const Model& model, const std::vector<int16_t>& y, const std::v
                  const Case& at) {
   const int64_t h = at.height, w = at.width, z_size = static_cast<int64_t>(z.size());
   const int64_t z_area = z_size / model.z_channels;
-  const Parameters p = parameters(model, y.data(), z.data(), h, w, at.quality, 1);
+  const Parameters p = parameters(model, y.data(), z.data(), h, w, {0, 0, h, w}, at.quality, 1);
   Coding coding(model, z_size + static_cast<int64_t>(y.size()));
   for (int64_t i = 0; i < z_size; ++i) {
     const int32_t table = model.z_table(at.quality) + static_cast<int32_t>(i / z_area);

@@ -246,16 +246,20 @@ void check_indexes(const Rendering& rendering, const Latents& latents, const Box
 
 }  // namespace
 
-void render(const Rendering& rendering, const Latents& latents, int64_t quality, const Box& box,
-            const Canvas& canvas, int64_t threads, int64_t rows) {
-  const int64_t height = latents.height, width = latents.width, block = rendering.block();
+void check_box(const Rendering& rendering, int64_t height, int64_t width, const Box& box) {
+  const int64_t block = rendering.block();
   require(height >= 1 && width >= 1 && height <= kMaxSide && width <= kMaxSide,
           "latents of " + std::to_string(height) + " x " + std::to_string(width));
   require(0 <= box.top && box.top < box.bottom && box.bottom <= height * block && 0 <= box.left &&
               box.left < box.right && box.right <= width * block,
           "the box does not lie within the image");
+}
+
+void render(const Rendering& rendering, const Latents& latents, int64_t quality, const Box& box,
+            const Canvas& canvas, int64_t threads, int64_t rows) {
+  check_box(rendering, latents.height, latents.width, box);
   require(rows >= 1, "rows must be at least 1, not " + std::to_string(rows));
-  Plan plan = make_plan(rendering, {height, width}, box, rows);
+  Plan plan = make_plan(rendering, {latents.height, latents.width}, box, rows);
   check_indexes(rendering, latents, plan.tensors[0]);
   Team team(team_size(threads), plan.products(rendering) / 2);
   Renderer(rendering, latents, quality, box, canvas, std::move(plan)).run(team);

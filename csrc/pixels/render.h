@@ -13,6 +13,9 @@ struct Canvas {
   int64_t row_step, column_step;
 };
 
+// std::invalid_argument unless a box of pixels lies within those of height x width latents.
+void check_box(const Rendering& rendering, int64_t height, int64_t width, const Box& box);
+
 // The pixels of `box` (within height * block, width * block), the first at the canvas' beginning.
 // Latents that the box does not depend on are not looked at. std::invalid_argument for a quality,
 // an index, a size or a box out of range.

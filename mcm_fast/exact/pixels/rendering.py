@@ -73,31 +73,6 @@ class Rendering:
         return 1 << max(0, -min(self.scales))
 
     @cached
-    def reach(self) -> int:
-        """How far the pixels of aligned latents see beyond these latents; a multiple of
-        `alignment`."""
-        last = self.alignment * self.block - 1
-        seen: list[tuple[int, int] | None] = [None] * len(self.layers) + [(0, last)]
-
-        def see(tensor: int, low: int, high: int) -> None:
-            a, b = seen[tensor] or (low, high)
-            seen[tensor] = min(a, low), max(b, high)
-
-        for i, layer in reversed(list(enumerate(self.layers))):
-            if seen[i + 1] is None:
-                continue
-            low, high = seen[i + 1]
-            for operand in {layer.gate, layer.add} - {-1}:
-                see(operand, low, high)
-            factor = 1 if layer.operation else layer.factor
-            low, high = low // factor, high // factor
-            if layer.kernel == 2:
-                low, high = 2 * low, 2 * high + 1
-            see(layer.source, low - (layer.kernel == 3), high + (layer.kernel == 3))
-        low, high = seen[0]
-        return -(-max(-low, high - self.alignment + 1, 0) // self.alignment) * self.alignment
-
-    @cached
     def id(self) -> bytes:
         """The first 8 bytes of the SHA-256 of list and integers."""
         return identity(RENDERING, self.tensors)
