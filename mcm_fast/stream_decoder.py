@@ -199,16 +199,18 @@ class StreamDecoder(ABC):
         self, stream: Stream, decoded: TilesOf, indexes: list[int], y_seen: Tile
     ) -> None:
         """Makes `decoded` these tiles, those that are there, in their order."""
-        kept = {i: decoded[i] for i in indexes if i in decoded}
-        new = [i for i in indexes if i not in kept and stream.tiles[i] is not None]
+        for i in decoded.keys() - set(indexes):
+            del decoded[i]
+        new = [i for i in indexes if i not in decoded and stream.tiles[i] is not None]
         places = stream.places
         items = [(stream.tiles[i], *places[i].grid(), stream.quality) for i in new]
         if stream.sides is None:
             found = self._decode_items(items)
         else:  # `_painted` asks for the parameters of all tiles together
             found = self._decode_rows(items, [tiled.rows_seen(places[i], y_seen) for i in new])
+        ordered = sorted((decoded | dict(zip(new, found, strict=True))).items())
         decoded.clear()
-        decoded |= sorted((kept | dict(zip(new, found, strict=True))).items())
+        decoded |= ordered
 
     def _empty_tile(self, place: Tile) -> tuple[Any, Any, Parameters]:
         height, width = place.grid()
@@ -242,7 +244,8 @@ class StreamDecoder(ABC):
         self, stream: Stream, decoded: TilesOf, window: Tile, y_alone: bool
     ) -> tuple[Any, Parameters | None]:
         """y of a window, and what the entropy model of the whole image says of it."""
-        seen, places = window if y_alone else self._seen(stream, window), stream.places
+        places, size = stream.places, stream.coded_size
+        seen = window if y_alone else tiled.seen_by_entropy_model(window, *size)
         decoded = {i: each for i, each in decoded.items() if places[i].meets(seen)}
         good, tiles = good_tiles(decoded), [places[i] for i in decoded]
         if y_alone:
@@ -255,14 +258,11 @@ class StreamDecoder(ABC):
         parameters = self._parameters(y, z, stream.quality, tiled.place_of(window, seen))
         return tiled.join_planes([y], [seen], window), parameters
 
-    def _seen(self, header: Header | Stream, window: Tile) -> Tile:
-        return tiled.seen_by_entropy_model(window, *header.coded_size)
-
     def _needed(self, header: Header | Stream, box: Tile, painter: Any) -> list[int]:
         """The tiles that a box of the image sees."""
         seen = self._window(header, box, painter)
         if not self._sight(painter).y_alone:
-            seen = self._seen(header, seen)
+            seen = tiled.seen_by_entropy_model(seen, *header.coded_size)
         places = header.places if isinstance(header, Stream) else header.tiles
         return [i for i, tile in enumerate(places) if tile.meets(seen)]
 
