@@ -98,15 +98,17 @@ py::tuple parameters_to_numpy(const Model& model, Parameters&& p, int64_t height
                         to_numpy(std::move(p.hyper), {model.hyper_channels, height, width}));
 }
 
-py::tuple parameters_of(const Model& model, const py::array& y, const py::array& z, int64_t quality,
-                        int64_t threads) {
+py::tuple parameters_of(const Model& model, const py::array& y, const py::array& z,
+                        const std::array<int64_t, 4>& part, int64_t quality, int64_t threads) {
   const Latents in(model, y, z);
+  const auto [top, left, bottom, right] = part;
   Parameters p;
   {
     const py::gil_scoped_release release;
-    p = parameters(model, in.y, in.z, in.height, in.width, quality, threads);
+    p = parameters(model, in.y, in.z, in.height, in.width, {top, left, bottom, right}, quality,
+                   threads);
   }
-  return parameters_to_numpy(model, std::move(p), in.height, in.width);
+  return parameters_to_numpy(model, std::move(p), bottom - top, right - left);
 }
 
 py::tuple encode_latents(const Model& model, const py::array& y, const py::array& z,
@@ -126,10 +128,11 @@ py::tuple encode_latents(const Model& model, const py::array& y, const py::array
          parameters_to_numpy(model, std::move(out.parameters), in.height, in.width);
 }
 
+// Without parameters where only some rows are asked for.
 py::tuple decode_latents(const Model& model, int64_t lanes, int64_t groups,
                          const py::array& indexes, const py::array& differences,
                          const std::vector<py::bytes>& segments, int64_t height, int64_t width,
-                         int64_t quality, int64_t threads) {
+                         std::optional<int64_t> rows, int64_t quality, int64_t threads) {
   const Stream stream{lanes,
                       groups,
                       data_of<int64_t>(indexes, 1, "exception_indexes"),
@@ -141,12 +144,14 @@ py::tuple decode_latents(const Model& model, int64_t lanes, int64_t groups,
   Decoded out;
   {
     const py::gil_scoped_release release;
-    out = decode(model, stream, height, width, quality, threads);
+    out = rows ? decode_rows(model, stream, height, width, *rows, quality, threads)
+               : decode(model, stream, height, width, quality, threads);
   }
-  return py::make_tuple(
-             to_numpy(std::move(out.y), {model.y_channels, height, width}),
-             to_numpy(std::move(out.z), {model.z_channels, (height + 3) / 4, (width + 3) / 4})) +
-         parameters_to_numpy(model, std::move(out.parameters), height, width);
+  const py::tuple latents = py::make_tuple(
+      to_numpy(std::move(out.y), {model.y_channels, height, width}),
+      to_numpy(std::move(out.z), {model.z_channels, (height + 3) / 4, (width + 3) / 4}));
+  if (rows) return latents;
+  return latents + parameters_to_numpy(model, std::move(out.parameters), height, width);
 }
 
 double cost_of(const Model& model, const py::array& y, const py::array& z, int64_t quality,
@@ -256,14 +261,14 @@ PYBIND11_MODULE(_C, module) {
   py::register_local_exception_translator(translate_errors);
   py::class_<Model>(module, "Model")
       .def(py::init(&make_model), "tensors"_a, "slices"_a)
-      .def("parameters", &parameters_of, "y"_a, "z"_a, "quality"_a, "threads"_a,
+      .def("parameters", &parameters_of, "y"_a, "z"_a, "part"_a, "quality"_a, "threads"_a,
            "-> mu, indexes, hyper")
       .def("encode", &encode_latents, "y"_a, "z"_a, "quality"_a, "threads"_a,
            "-> lanes, groups, exception_indexes, exception_differences, segments, mu, indexes, "
            "hyper")
       .def("decode", &decode_latents, "lanes"_a, "groups"_a, "exception_indexes"_a,
-           "exception_differences"_a, "segments"_a, "height"_a, "width"_a, "quality"_a, "threads"_a,
-           "-> y, z, mu, indexes, hyper")
+           "exception_differences"_a, "segments"_a, "height"_a, "width"_a, "rows"_a, "quality"_a,
+           "threads"_a, "-> y, z; of all rows (None) also mu, indexes, hyper")
       .def("cost", &cost_of, "y"_a, "z"_a, "quality"_a, "threads"_a, "-> bits");
   module.def("encode_symbols", &encode_symbols_of, "cdf"_a, "start"_a, "minimum"_a, "values"_a,
              "numbers"_a, "lanes"_a, "groups"_a, "-> segments");

@@ -10,6 +10,7 @@
 //
 // Threads share the context model of a step. The range coder goes from symbol to symbol.
 #include <algorithm>
+#include <optional>
 
 #include "context.h"
 #include "engine.h"
@@ -135,23 +136,30 @@ class Decoder {
         exceptions_(stream, z_latents_ + model.y_channels * height * width),
         step_(model, height, width) {}
 
-  Decoded decode(int32_t z_table) {
+  // Without parameters where only the first `rows` rows of y are asked for.
+  Decoded decode(int32_t z_table, std::optional<int64_t> rows) {
     Decoded out;
     out.z = decode_z(z_table);  // most bytes that are no stream fail here, before y takes memory
-    Plane plane(model_.slices, height_, width_, model_.slice_channels, kContextPad);
-    const Plane hyper =
-        hyper_synthesis(model_, affine_, out.z.data(), height_, width_, team_, spaces_);
     const int64_t latents = model_.y_channels * height_ * width_;
-    const Field field(latents);
-    const std::unique_ptr<int16_t[]> y(new int16_t[latents]);
-    const ContextModel context(model_, affine_, plane, hyper);
-    for (int64_t t = 0; t < wavefront_steps(height_, width_, model_.slices); ++t) {
-      decode_step(t, context, field, y.get(), plane);
+    if (rows == 0) {
+      out.y.resize(latents);
+      return out;
     }
-    exceptions_.finish();
-    reader_.finish();
+    const int64_t steps = wavefront_steps(rows.value_or(height_), width_, model_.slices);
+    const int64_t met = std::min(height_, (steps - 1) / kRowStep + 1);  // rows with some positions
+    Plane plane(model_.slices, height_, width_, model_.slice_channels, kContextPad);
+    const Plane hyper = hyper_synthesis(model_, affine_, out.z.data(), height_, width_,
+                                        {0, 0, met, width_}, team_, spaces_);
+    const Field field(latents);
+    const std::unique_ptr<int16_t[]> y(new int16_t[latents]());
+    const ContextModel context(model_, affine_, plane, hyper);
+    for (int64_t t = 0; t < steps; ++t) decode_step(t, context, field, y.get(), plane);
+    if (rows.value_or(height_) == height_) {
+      exceptions_.finish();
+      reader_.finish();
+    }
     out.y = transposed(y.get(), height_ * width_, model_.y_channels, team_);
-    out.parameters = planar(field, hyper, model_.y_channels, team_);
+    if (!rows) out.parameters = planar(field, hyper, model_.y_channels, team_);
     return out;
   }
 
@@ -223,16 +231,27 @@ class Decoder {
   Step step_;
 };
 
+Decoded decoded(const Model& model, const Stream& stream, int64_t height, int64_t width,
+                std::optional<int64_t> rows, int64_t quality, int64_t threads) {
+  check_layout(stream.lanes, stream.groups);
+  check_size(model, height, width);
+  require(!rows || (0 <= *rows && *rows <= height), "there are no such rows");
+  Team team(team_size(threads), height * width * model.products(),
+            wavefront_steps(height, width, model.slices));
+  Decoder decoder(model, stream, height, width, quality, team);
+  return decoder.decode(model.z_table(quality), rows);
+}
+
 }  // namespace
 
 Decoded decode(const Model& model, const Stream& stream, int64_t height, int64_t width,
                int64_t quality, int64_t threads) {
-  check_layout(stream.lanes, stream.groups);
-  check_size(model, height, width);
-  Team team(team_size(threads), height * width * model.products(),
-            wavefront_steps(height, width, model.slices));
-  Decoder decoder(model, stream, height, width, quality, team);
-  return decoder.decode(model.z_table(quality));
+  return decoded(model, stream, height, width, {}, quality, threads);
+}
+
+Decoded decode_rows(const Model& model, const Stream& stream, int64_t height, int64_t width,
+                    int64_t rows, int64_t quality, int64_t threads) {
+  return decoded(model, stream, height, width, rows, quality, threads);
 }
 
 }  // namespace mcm

@@ -40,7 +40,7 @@ class Coding {
         writer_(z_latents_ + model.y_channels * height * width) {
     add_z(z, quality);
     visits_.reset(new Visit[model.y_channels * height * width]);
-    prediction_.emplace(predict(model, y, z, height, width, quality, team,
+    prediction_.emplace(predict(model, y, z, height, width, {0, 0, height, width}, quality, team,
                                 [&](const Run& run, const Field& field) { look_up(run, field); }));
     collect();
     std::sort(exceptions_.begin(), exceptions_.end());

@@ -10,6 +10,7 @@
 
 #include "coder.h"
 #include "model.h"
+#include "plane.h"
 
 namespace mcm {
 
@@ -50,9 +51,10 @@ void check_size(const Model& model, int64_t height, int64_t width);
 
 int64_t z_latents(const Model& model, int64_t height, int64_t width);
 
-// All positions at once, from latents that are known.
+// Of all positions of a part at once, from latents that are known. They depend on no y further than
+// 3 latents from the part, and on no z further than 7.
 Parameters parameters(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
-                      int64_t width, int64_t quality, int64_t threads);
+                      int64_t width, const Part& part, int64_t quality, int64_t threads);
 
 Encoded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
                int64_t width, int64_t quality, int64_t threads);
@@ -60,6 +62,11 @@ Encoded encode(const Model& model, const int16_t* y, const int16_t* z, int64_t h
 // Throws BitstreamError if the stream is damaged.
 Decoded decode(const Model& model, const Stream& stream, int64_t height, int64_t width,
                int64_t quality, int64_t threads);
+
+// For a part of an image in tiles, without parameters: all of z, and the first `rows` rows of y;
+// the others are of no meaning. The stream's end is not looked at unless all rows are wanted.
+Decoded decode_rows(const Model& model, const Stream& stream, int64_t height, int64_t width,
+                    int64_t rows, int64_t quality, int64_t threads);
 
 // The ideal code length in bits: log2(2^14 / frequency) for each coded latent, 16 for the raw bits
 // of each escape, 48 for each exception.

@@ -17,8 +17,8 @@
 
 namespace mcm {
 
-// z [Nz, ceil(height / 4), ceil(width / 4)] -> [height, width, F].
+// z [Nz, ceil(height / 4), ceil(width / 4)] -> a part of [height, width, F].
 Plane hyper_synthesis(const Model& model, const Affine& affine, const int16_t* z, int64_t height,
-                      int64_t width, Team& team, std::vector<Workspace>& spaces);
+                      int64_t width, const Part& part, Team& team, std::vector<Workspace>& spaces);
 
 }  // namespace mcm

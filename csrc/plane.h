@@ -1,6 +1,7 @@
 // Activations of a picture as the layers take them, and where the taps of a window lie in them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -8,6 +9,18 @@
 #include "layer.h"
 
 namespace mcm {
+
+// Rows top .. bottom - 1 and columns left .. right - 1 of planes.
+struct Part {
+  int64_t top, left, bottom, right;
+
+  int64_t height() const { return bottom - top; }
+  int64_t width() const { return right - left; }
+  bool within(int64_t rows, int64_t columns) const {
+    return 0 <= top && top < bottom && bottom <= rows && 0 <= left && left < right &&
+           right <= columns;
+  }
+};
 
 // How far apart a plane's positions lie: its channels come in pairs.
 inline int64_t plane_stride(int64_t channels) { return rounded_up(channels, 2); }
@@ -39,14 +52,18 @@ struct Plane {
   }
 };
 
-// latents [slices, channels, height, width], clamped to -127..127.
+// A part of latents [slices, channels, height, width] and of those around it, clamped to -127..127.
 inline Plane clamped_plane(const int16_t* latents, int64_t slices, int64_t channels, int64_t height,
-                           int64_t width, int64_t pad) {
-  Plane plane(slices, height, width, channels, pad);
+                           int64_t width, const Part& part, int64_t pad) {
+  Plane plane(slices, part.height(), part.width(), channels, pad);
+  const int64_t bottom = std::min(part.bottom + pad, height);
+  const int64_t left = std::max<int64_t>(part.left - pad, 0);
+  const int64_t count = std::min(part.right + pad, width) - left;
   for (int64_t c = 0; c < slices * channels; ++c) {
-    for (int64_t row = 0; row < height; ++row) {
-      int16_t* to = plane.at(c / channels, row, 0) + c % channels;
-      for (int64_t i = 0; i < width; ++i) to[i * plane.stride] = clamp_activation(*latents++);
+    for (int64_t row = std::max<int64_t>(part.top - pad, 0); row < bottom; ++row) {
+      const int16_t* from = latents + (c * height + row) * width + left;
+      int16_t* to = plane.at(c / channels, row - part.top, left - part.left) + c % channels;
+      for (int64_t i = 0; i < count; ++i) to[i * plane.stride] = clamp_activation(from[i]);
     }
   }
   return plane;

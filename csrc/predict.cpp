@@ -20,20 +20,21 @@ int64_t team_size(int64_t threads) {
 }
 
 Prediction predict(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
-                   int64_t width, int64_t quality, Team& team,
+                   int64_t width, const Part& part, int64_t quality, Team& team,
                    const std::function<void(const Run&, const Field&)>& seen) {
   const Affine affine = model.affine_at(quality);
   std::vector<Workspace> spaces(team.size(), model.workspace());
-  Prediction out{Field(model.y_channels * height * width),
-                 hyper_synthesis(model, affine, z, height, width, team, spaces)};
+  const int64_t rows = part.height(), columns = part.width();
+  Prediction out{Field(model.y_channels * rows * columns),
+                 hyper_synthesis(model, affine, z, height, width, part, team, spaces)};
   const Plane plane =
-      clamped_plane(y, model.slices, model.slice_channels, height, width, kContextPad);
+      clamped_plane(y, model.slices, model.slice_channels, height, width, part, kContextPad);
   const ContextModel context(model, affine, plane, out.hyper);
-  const int64_t work = height * width * model.products();
-  team.for_each(height * model.slices, work, [&](int64_t item, int64_t member) {
-    const Run whole{item / height, item % height, 0, width, 0, 1};
-    for (int64_t column = 0; column < width; column += kBatch) {
-      const Run run = whole.part(column, std::min(kBatch, width - column));
+  const int64_t work = rows * columns * model.products();
+  team.for_each(rows * model.slices, work, [&](int64_t item, int64_t member) {
+    const Run whole{item / rows, item % rows, 0, columns, 0, 1};
+    for (int64_t column = 0; column < columns; column += kBatch) {
+      const Run run = whole.part(column, std::min(kBatch, columns - column));
       context.context_parameters(run, spaces[member], out.field);
       seen(run, out.field);
     }
@@ -51,11 +52,12 @@ Parameters planar(const Field& field, const Plane& hyper, int64_t channels, Team
 }
 
 Parameters parameters(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
-                      int64_t width, int64_t quality, int64_t threads) {
+                      int64_t width, const Part& part, int64_t quality, int64_t threads) {
   check_size(model, height, width);
-  Team team(team_size(threads), height * width * model.products());
+  require(part.within(height, width), "the part does not lie within the latents");
+  Team team(team_size(threads), part.height() * part.width() * model.products());
   const Prediction prediction =
-      predict(model, y, z, height, width, quality, team, [](const Run&, const Field&) {});
+      predict(model, y, z, height, width, part, quality, team, [](const Run&, const Field&) {});
   return planar(prediction.field, prediction.hyper, model.y_channels, team);
 }
 

@@ -14,9 +14,10 @@ struct Prediction {
   Plane hyper;
 };
 
-// Calls seen(run, field) wherever `field` is filled in, on the thread that has done it.
+// Those of a part of height x width. Calls seen(run, field), positions counted in the part,
+// wherever `field` is filled in, on the thread that has done it.
 Prediction predict(const Model& model, const int16_t* y, const int16_t* z, int64_t height,
-                   int64_t width, int64_t quality, Team& team,
+                   int64_t width, const Part& part, int64_t quality, Team& team,
                    const std::function<void(const Run&, const Field&)>& seen);
 
 // [height, width, M] -> planar, with the features of `hyper`.

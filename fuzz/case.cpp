@@ -79,7 +79,7 @@ Coding coding_of(const Model& model, const std::vector<int16_t>& y, const std::v
                  const Case& at) {
   const int64_t h = at.height, w = at.width, z_size = static_cast<int64_t>(z.size());
   const int64_t z_area = z_size / model.z_channels;
-  const Parameters p = parameters(model, y.data(), z.data(), h, w, at.quality, 1);
+  const Parameters p = parameters(model, y.data(), z.data(), h, w, {0, 0, h, w}, at.quality, 1);
   Coding coding(model, z_size + static_cast<int64_t>(y.size()));
   for (int64_t i = 0; i < z_size; ++i) {
     const int32_t table = model.z_table(at.quality) + static_cast<int32_t>(i / z_area);
@@ -92,6 +92,47 @@ Coding coding_of(const Model& model, const std::vector<int16_t>& y, const std::v
     }
   });
   return coding;
+}
+
+Stream stream_of(const Coded& coded) {
+  return {coded.lanes,
+          coded.groups,
+          coded.exception_indexes.data(),
+          coded.exception_differences.data(),
+          static_cast<int64_t>(coded.exception_indexes.size()),
+          views_of(coded.segments)};
+}
+
+// Whether the planes of a part, of so many channels, are those of the whole.
+template <class T>
+bool is_crop(const std::vector<T>& found, const std::vector<T>& whole, const Part& part,
+             const Case& at) {
+  size_t n = 0;
+  for (size_t row = 0; row < whole.size() / at.width; ++row) {
+    const int64_t r = static_cast<int64_t>(row) % at.height;
+    if (r < part.top || r >= part.bottom) continue;
+    for (int64_t column = part.left; column < part.right; ++column) {
+      if (found.at(n++) != whole[row * at.width + column]) return false;
+    }
+  }
+  return n == found.size();
+}
+
+// What is computed for a part of an image is that of the whole.
+void check_parts(const Model& model, const Case& input, const Decoded& whole) {
+  const int64_t h = input.height, w = input.width, rows = h / 2;
+  const Decoded first = decode_rows(model, stream_of(input.coded), h, w, rows, input.quality, 1);
+  expect(first.z == whole.z, "z of the first rows");
+  for (size_t i = 0; i < whole.y.size(); ++i) {
+    const bool seen = static_cast<int64_t>(i) / w % h < rows;
+    expect(!seen || first.y[i] == whole.y[i], "y of the first rows");
+  }
+  const Part part{rows, w / 3, h, w};
+  const Parameters said =
+      parameters(model, whole.y.data(), whole.z.data(), h, w, part, input.quality, 1);
+  expect(is_crop(said.mu, whole.parameters.mu, part, input), "mu of a part");
+  expect(is_crop(said.indexes, whole.parameters.indexes, part, input), "indexes of a part");
+  expect(is_crop(said.hyper, whole.parameters.hyper, part, input), "hyper features of a part");
 }
 
 bool same(const Parameters& a, const Parameters& b) {
@@ -205,15 +246,9 @@ bool Outcome::operator==(const Outcome& other) const {
 }
 
 Outcome decode_case(const Model& model, const Case& input, int64_t threads) {
-  const Coded& coded = input.coded;
-  const Stream stream{coded.lanes,
-                      coded.groups,
-                      coded.exception_indexes.data(),
-                      coded.exception_differences.data(),
-                      static_cast<int64_t>(coded.exception_indexes.size()),
-                      views_of(coded.segments)};
   try {
-    return {true, decode(model, stream, input.height, input.width, input.quality, threads)};
+    return {true, decode(model, stream_of(input.coded), input.height, input.width, input.quality,
+                         threads)};
   } catch (const BitstreamError&) {
   } catch (const std::invalid_argument&) {  // lanes and groups that the container refuses
   }
@@ -235,12 +270,12 @@ bool check_case(const Model& model, const Case& input, bool thorough) {
   const Encoded encoded = encode(model, decoded.y.data(), decoded.z.data(), input.height,
                                  input.width, input.quality, 1);
   expect(same(encoded.parameters, decoded.parameters), "both ways agree on the parameters");
-  const auto of_decoded = [&](auto function) {
-    return function(model, decoded.y.data(), decoded.z.data(), input.height, input.width,
-                    input.quality, 1);
-  };
-  expect(same(of_decoded(parameters), decoded.parameters), "so do the parameters alone");
-  expect(of_decoded(cost) >= 0, "a code has a length");
+  const int64_t h = input.height, w = input.width;
+  const int16_t *y = decoded.y.data(), *z = decoded.z.data();
+  expect(same(parameters(model, y, z, h, w, {0, 0, h, w}, input.quality, 1), decoded.parameters),
+         "so do the parameters alone");
+  expect(cost(model, y, z, h, w, input.quality, 1) >= 0, "a code has a length");
+  check_parts(model, input, decoded);
   again.coded = encoded.coded;
   expect(decode_case(model, again, 1) == outcome, "what was decoded survives");
   return true;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -11,10 +12,10 @@ from torch import Tensor
 
 from . import tiled
 from .channels import gray_of
-from .coding_tiles import Tile
+from .coding_tiles import BLOCK, Tile
 from .container import Stream
 from .errors import caught
-from .exact.engine import CodedItem, Parameters
+from .exact.engine import CodedItem, Parameters, Part
 from .exact.pixels.cpu import CpuRenderer
 from .exact.pixels.cuda import CudaRenderer
 from .exact.pixels.layers import PREVIEW
@@ -68,17 +69,20 @@ class Decoder(LoadedModel, StreamDecoder):
     def _decode_items(self, items: Sequence[CodedItem]) -> Sequence[Any]:
         return self.engine.decode(items)
 
-    def _parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
-        return self.engine.parameters(y, z, quality)
+    def _decode_rows(self, items: Sequence[CodedItem], rows: Sequence[int]) -> Sequence[Any]:
+        return self.engine.decode_rows(items, rows)
+
+    def _parameters(self, y: Tensor, z: Tensor, quality: int, part: Part) -> Parameters:
+        return self.engine.parameters(y, z, quality, part)
 
     def _sight(self, painter: Painter) -> Sight:
         if isinstance(painter, CpuRenderer | CudaRenderer):
-            return sight_of(painter.rendering)
+            return sight_of(painter)
         if isinstance(painter, Shrinker):
-            return Sight(REACH, 1, everywhere=True, scale=painter.scale, y_alone=True)
-        pair = 2  # attention pairs neighbours
-        reach = -(-synthesis_reach(self.network.config) // pair) * pair
-        return Sight(reach, pair, everywhere=False)
+            window = partial(_around, REACH, 1)
+            return Sight(window, everywhere=True, scale=painter.scale, y_alone=True)
+        window = partial(_around, synthesis_reach(self.network.config), 2)  # attention pairs them
+        return Sight(window, everywhere=False)
 
     def _colours(self, painted: Painted, quality: int, gray: bool, painter: Painter) -> Tensor:
         if isinstance(painter, CpuRenderer):
@@ -148,3 +152,10 @@ def _drawn_there(painted: Painted, quality: int, painter: CudaRenderer) -> Tenso
     box, turned = box_of(painted, painter.rendering), painted.transposed
     planes = y, said.mu, said.indexes, said.hyper
     return painter.render(*planes, quality, box=box, transposed=turned)
+
+
+def _around(reach: int, align: int, box: Tile, width: int, height: int) -> Tile:
+    """The latents of a box and `reach` more on each side, in whole groups of `align`."""
+    block = align * BLOCK
+    aligned = tiled.grown(box, 0, block, width, height)
+    return tiled.grown(aligned, reach * BLOCK, block, width, height)

@@ -6,13 +6,13 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .coding_tiles import BLOCK
+from .coding_tiles import BLOCK, Tile
 from .exact.arrays import ArrayEngine
-from .exact.engine import Parameters
+from .exact.engine import Parameters, Part
 from .exact.identity import MODEL, identity
 from .exact.pixels.cpu import CpuRenderer
 from .exact.pixels.decoder_file import DecoderFile
@@ -26,6 +26,10 @@ from .limits import MAX_PIXELS, SCALES
 from .opaque import opaque
 from .presets import FAITHFUL
 from .stream_decoder import AnyStream, Sight, StreamDecoder
+from .tiled import grown
+
+if TYPE_CHECKING:
+    from .exact.pixels.cuda import CudaRenderer
 
 
 class PixelDecoder(StreamDecoder):
@@ -132,11 +136,14 @@ class PixelDecoder(StreamDecoder):
     def _decode_items(self, items: Sequence[Any]) -> Sequence[Any]:
         return self._engine.decode(items)
 
-    def _parameters(self, y: np.ndarray, z: np.ndarray, quality: int) -> Parameters:
-        return self._engine.parameters(y, z, quality)
+    def _decode_rows(self, items: Sequence[Any], rows: Sequence[int]) -> Sequence[Any]:
+        return self._engine.decode_rows(items, rows)
+
+    def _parameters(self, y: np.ndarray, z: np.ndarray, quality: int, part: Part) -> Parameters:
+        return self._engine.parameters(y, z, quality, part)
 
     def _sight(self, painter: CpuRenderer) -> Sight:
-        return sight_of(painter.rendering)
+        return sight_of(painter)
 
     def _colours(
         self, painted: Painted, quality: int, gray: bool, painter: CpuRenderer
@@ -154,9 +161,21 @@ class PixelDecoder(StreamDecoder):
         return array
 
 
-def sight_of(rendering: Rendering) -> Sight:
+def sight_of(painter: CpuRenderer | CudaRenderer) -> Sight:
+    rendering = painter.rendering
     scale, y_alone = BLOCK // rendering.block, rendering.sees_y_alone
-    return Sight(rendering.reach, rendering.alignment, True, scale, y_alone)
+    return Sight(partial(_window, painter, scale), True, scale, y_alone)
+
+
+def _window(
+    painter: CpuRenderer | CudaRenderer, scale: int, box: Tile, width: int, height: int
+) -> Tile:
+    """What the pixels that a box touches depend on, in whole pairs of latents if it pairs them."""
+    left, top, right, bottom = box.divided(scale)
+    size = -(-height // BLOCK), -(-width // BLOCK)
+    first, start, last, end = (BLOCK * n for n in painter.seen(*size, (top, left, bottom, right)))
+    block = painter.rendering.alignment * BLOCK
+    return grown(Tile(start, first, end, last), 0, block, width, height)
 
 
 def drawn(painted: Painted, quality: int, gray: bool, painter: CpuRenderer) -> np.ndarray:

@@ -7,34 +7,32 @@ Planes are [C, h, w] and images (C, H, W), tensors or arrays.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import alpha, container, tiled
-from .coding_tiles import BLOCK, Tile
-from .container import Bytes, Header, Source, Stream, as_source, read_header
+from .coding_tiles import Tile
+from .container import Bytes, Header, Source, Stream
 from .container.stream import Wanted
 from .errors import BitstreamError, Reason
-from .exact.engine import Parameters
+from .exact.engine import Parameters, Part
 from .inputs import OnDamage, check_box, check_on_damage
 from .latents import Painted
 from .limits import MAX_LATENTS, TILE_UNIT
 from .warn import warn
 
 AnyStream = Bytes | Source | Stream
-TilesOf = dict[int, Any]  # a stream's tiles that were decoded: y, z and Parameters, or their error
+TilesOf = dict[int, Any]  # a stream's tiles that were decoded: y, z, of one tile Parameters; errors
 DAMAGED_GRAY = 128
 BAND = 2**24  # pixels, about, of a tiled image that are painted at once
 
 
 class Sight(NamedTuple):
-    """What a painter sees, in latents."""
+    """What a painter sees."""
 
-    reach: int  # beyond those that it paints, a multiple of `align`
-    align: int  # as many belong together
+    window: Callable[[Tile, int, int], Tile]  # of a box, in coded orientation, of such an image
     everywhere: bool  # painting part by part gives the same pixels
     scale: int = 1  # pixels of the image along the side of one that it paints
     y_alone: bool = False  # it does not ask what the entropy model says of y
@@ -63,7 +61,11 @@ class StreamDecoder(ABC):
         """`Engine.decode`."""
 
     @abstractmethod
-    def _parameters(self, y: Any, z: Any, quality: int) -> Parameters:
+    def _decode_rows(self, items: Sequence[Any], rows: Sequence[int]) -> Sequence[Any]:
+        """`Engine.decode_rows`."""
+
+    @abstractmethod
+    def _parameters(self, y: Any, z: Any, quality: int, part: Part) -> Parameters:
         """`Engine.parameters`."""
 
     @abstractmethod
@@ -94,13 +96,14 @@ class StreamDecoder(ABC):
     ) -> Any:
         """The image of a stream, or a box of it."""
         blank = check_on_damage(on_damage)
-        if not isinstance(stream, Stream):
-            stream = as_source(stream)
-        header = stream if isinstance(stream, Stream) else read_header(stream, self.max_pixels)
-        size = header.width, header.height
-        part = check_box((0, 0, *size) if box is None else box, *size)
-        wanted = None if box is None else partial(self._needed, box=part, painter=painter)
-        return self._picture(self._open(stream, wanted, blank), {}, part, painter, blank)
+
+        def part_of(image: Header | Stream) -> Tile:
+            size = image.width, image.height
+            return check_box((0, 0, *size) if box is None else box, *size)
+
+        wanted = None if box is None else lambda head: self._needed(head, part_of(head), painter)
+        stream = self._open(stream, wanted, blank)
+        return self._picture(stream, {}, part_of(stream), painter, blank)
 
     def _open(
         self,
@@ -145,8 +148,9 @@ class StreamDecoder(ABC):
         damage, scale = dict(stream.damage), self._sight(painter).scale
         box = _whole_pixels(box, scale, stream)
         drawn, bands = box.divided(scale), self._bands(stream, box, painter)
-        image = None
+        y_seen, image = self._y_seen(stream, box, painter), None
         for band in bands:
+            self._decode_missing(stream, decoded, self._needed(stream, band, painter), y_seen)
             part = self._part(stream, decoded, band, painter, damage, blank)
             if len(bands) == 1:
                 image = part
@@ -181,28 +185,32 @@ class StreamDecoder(ABC):
         blank: bool,
     ) -> Any:
         """A box of the image with its alpha; what is damaged goes to `damage`."""
-        tiles = self._tiles_for(stream, decoded, self._needed(stream, box, painter))
         if blank:
-            damage |= {i: each for i, each in tiles.items() if isinstance(each, BitstreamError)}
+            damage |= {i: each for i, each in decoded.items() if isinstance(each, BitstreamError)}
             empty = {i: self._empty_tile(stream.places[i]) for i in damage}
-            tiles = dict(sorted((tiles | empty).items()))
-        image = self._region(stream, tiles, box, painter)
+            decoded = dict(sorted((decoded | empty).items()))
+        image = self._region(stream, decoded, box, painter)
         if stream.alpha is not None:
             plane = alpha.of_box(stream, box, damage, blank)
             image = self._with_alpha(image, alpha.shrunk(plane, self._sight(painter).scale))
         return image
 
-    def _tiles_for(self, stream: Stream, decoded: TilesOf, indexes: list[int]) -> TilesOf:
-        """These tiles, those that are there; `decoded` forgets others."""
+    def _decode_missing(
+        self, stream: Stream, decoded: TilesOf, indexes: list[int], y_seen: Tile
+    ) -> None:
+        """Makes `decoded` these tiles, those that are there, in their order."""
         for i in decoded.keys() - set(indexes):
             del decoded[i]
         new = [i for i in indexes if i not in decoded and stream.tiles[i] is not None]
-        items = [(stream.tiles[i], *stream.places[i].grid(), stream.quality) for i in new]
-        for i, each in zip(new, self._decode_items(items), strict=True):
-            # Of several tiles `_painted` asks for the parameters of all: theirs are not held.
-            is_part = stream.sides is not None and not isinstance(each, BitstreamError)
-            decoded[i] = (*each[:2], None) if is_part else each
-        return dict(sorted(decoded.items()))
+        places = stream.places
+        items = [(stream.tiles[i], *places[i].grid(), stream.quality) for i in new]
+        if stream.sides is None:
+            found = self._decode_items(items)
+        else:  # `_painted` asks for the parameters of all tiles together
+            found = self._decode_rows(items, [tiled.rows_seen(places[i], y_seen) for i in new])
+        ordered = sorted((decoded | dict(zip(new, found, strict=True))).items())
+        decoded.clear()
+        decoded |= ordered
 
     def _empty_tile(self, place: Tile) -> tuple[Any, Any, Parameters]:
         height, width = place.grid()
@@ -214,16 +222,14 @@ class StreamDecoder(ABC):
 
     def _window(self, header: Header | Stream, box: Tile, painter: Any) -> Tile:
         """A box of the image -> all that its painter sees, in coded orientation."""
-        left, top, right, bottom = box.turned(header.transposed)
-        width, height = header.coded_size
-        sight = self._sight(painter)
-        pair, reach = sight.align * BLOCK, sight.reach * BLOCK
-        return Tile(
-            max(0, left // pair * pair - reach),
-            max(0, top // pair * pair - reach),
-            min(width, -(-right // pair) * pair + reach),
-            min(height, -(-bottom // pair) * pair + reach),
-        )
+        return self._sight(painter).window(box.turned(header.transposed), *header.coded_size)
+
+    def _y_seen(self, stream: Stream, box: Tile, painter: Any) -> Tile:
+        """The y that a box of the image depends on."""
+        window = self._window(stream, box, painter)
+        if stream.sides is None or self._sight(painter).y_alone:
+            return window
+        return tiled.seen_by_contexts(window, *stream.coded_size)
 
     def _region(self, stream: Stream, decoded: TilesOf, box: Tile, painter: Any) -> Any:
         """A box of the image of a stream, of which the tiles that it sees were decoded."""
@@ -238,27 +244,25 @@ class StreamDecoder(ABC):
         self, stream: Stream, decoded: TilesOf, window: Tile, y_alone: bool
     ) -> tuple[Any, Parameters | None]:
         """y of a window, and what the entropy model of the whole image says of it."""
-        seen, places = window if y_alone else self._seen(stream, window), stream.places
+        places, size = stream.places, stream.coded_size
+        seen = window if y_alone else tiled.seen_by_entropy_model(window, *size)
         decoded = {i: each for i, each in decoded.items() if places[i].meets(seen)}
         good, tiles = good_tiles(decoded), [places[i] for i in decoded]
         if y_alone:
-            return tiled.join_planes([y for y, _, _ in good], tiles, window), None
+            return tiled.join_planes([each[0] for each in good], tiles, window), None
         if stream.sides is None:
             y, _, parameters = good[0]
-        else:
-            y, z = tiled.join(good, tiles, seen)
-            parameters, tiles = self._parameters(y, z, stream.quality), [seen]
-        y = tiled.join_planes([y], tiles, window)
-        return y, tiled.join_parameters([parameters], tiles, window)
-
-    def _seen(self, header: Header | Stream, window: Tile) -> Tile:
-        return tiled.seen_by_entropy_model(window, *header.coded_size)
+            parameters = tiled.join_parameters([parameters], tiles, window)
+            return tiled.join_planes([y], tiles, window), parameters
+        y, z = tiled.join(good, tiles, seen)
+        parameters = self._parameters(y, z, stream.quality, tiled.place_of(window, seen))
+        return tiled.join_planes([y], [seen], window), parameters
 
     def _needed(self, header: Header | Stream, box: Tile, painter: Any) -> list[int]:
         """The tiles that a box of the image sees."""
         seen = self._window(header, box, painter)
         if not self._sight(painter).y_alone:
-            seen = self._seen(header, seen)
+            seen = tiled.seen_by_entropy_model(seen, *header.coded_size)
         places = header.places if isinstance(header, Stream) else header.tiles
         return [i for i, tile in enumerate(places) if tile.meets(seen)]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .coding_tiles import BLOCK, BLOCK_Z, Sides, Tile, cut
-from .exact.engine import Engine, LatentsItem, Parameters
+from .exact.engine import Engine, LatentsItem, Parameters, Part
 from .latents import Latents
 from .limits import CODING_TILE, UNTILED_PIXELS
 
@@ -53,19 +53,44 @@ def seen_by_entropy_model(window: Tile, width: int, height: int) -> Tile:
     Three 3x3 layers of the hyper-synthesis see 1 + 2 + 4 latents, contexts 3: 8, and what makes it
     whole latents of z.
     """
-    reach = 8 * BLOCK
+    return grown(window, 8 * BLOCK, BLOCK_Z, width, height)
+
+
+def seen_by_contexts(window: Tile, width: int, height: int) -> Tile:
+    """The y of it."""
+    return grown(window, 3 * BLOCK, BLOCK, width, height)
+
+
+def grown(window: Tile, reach: int, block: int, width: int, height: int) -> Tile:
+    """With `reach` pixels more on each side, in whole blocks, as far as the image goes."""
     return Tile(
-        max(0, (window.left - reach) // BLOCK_Z * BLOCK_Z),
-        max(0, (window.top - reach) // BLOCK_Z * BLOCK_Z),
-        min(width, -(-(window.right + reach) // BLOCK_Z) * BLOCK_Z),
-        min(height, -(-(window.bottom + reach) // BLOCK_Z) * BLOCK_Z),
+        max(0, (window.left - reach) // block * block),
+        max(0, (window.top - reach) // block * block),
+        min(width, -(-(window.right + reach) // block) * block),
+        min(height, -(-(window.bottom + reach) // block) * block),
     )
+
+
+def rows_seen(place: Tile, seen: Tile) -> int:
+    """The first rows of a tile's y that hold all that is seen of it."""
+    if not place.meets(seen):
+        return 0
+    return min(place.grid()[0], -(-(seen.bottom - place.top) // BLOCK))
 
 
 def join(decoded: Sequence[Any], tiles: Sequence[Tile], window: Tile) -> tuple[Any, Any]:
     """y and z of a window that begins at whole latents of z."""
-    ys, zs, _ = zip(*decoded, strict=True)
+    ys, zs = zip(*(each[:2] for each in decoded), strict=True)
     return join_planes(ys, tiles, window), join_planes(zs, tiles, window, BLOCK_Z)
+
+
+def place_of(window: Tile, whole: Tile) -> Part:
+    """Where a window's latents lie in those of a larger one."""
+    (rows, columns), (top, left) = window.latents(), (each.start for each in whole.latents())
+    return (
+        slice(rows.start - top, rows.stop - top),
+        slice(columns.start - left, columns.stop - left),
+    )
 
 
 def join_parameters(parts: Sequence[Parameters], tiles: Sequence[Tile], window: Tile) -> Parameters:

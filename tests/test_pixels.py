@@ -109,10 +109,10 @@ def test_box_is_the_crop(rendering, seed):
 
 
 def test_box_sees_few_latents(tiny):
-    rendering = tiny[1]
-    assert rendering.reach < 20
-    expected = slice(64 - rendering.reach, 66 + rendering.reach)
-    assert rendering.seen(16 * 64, 16 * 65, 1000) == expected
+    renderer = CpuRenderer(tiny[1])
+    top, left, bottom, right = renderer.seen(1000, 1000, (16 * 64, 0, 16 * 65, 16))
+    assert 64 - 20 < top < 64 and 65 < bottom < 66 + 20
+    assert left == 0 and 1 < right < 2 + 20
 
 
 def test_transposed(rendering):
@@ -143,7 +143,10 @@ def test_previews_see_y_alone(tiny, path):
     for scale, block in ((8, 2), (16, 1)):
         preview = load_decoder(path).renderings[f"preview{scale}"]
         assert preview.sees_y_alone and preview.block == block
-        assert (preview.reach, preview.alignment) == (REACH, 1)
+        assert preview.alignment == 1
+        box = 9 * block, 9 * block, 10 * block, 10 * block
+        seen = CpuRenderer(preview).seen(20, 20, box)
+        assert seen == (9 - REACH, 9 - REACH, 10 + REACH, 10 + REACH)
         arrays, quality = latents_for(preview, 5, 7, 5.0)
         y, mu, indexes, hyper = arrays
         assert hyper.shape == (0, 5, 7)

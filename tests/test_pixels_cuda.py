@@ -115,9 +115,8 @@ def test_windows_cover_a_box_once(renderings):
     windows = list(renderer._windows(box, 100, 188))
     for top, left, bottom, right in windows:
         covered[top:bottom, left:right] += 1
-        rows, columns = rendering.seen(top, bottom, 100), rendering.seen(left, right, 188)
-        seen = (rows.stop - rows.start) * (columns.stop - columns.start)
-        assert seen <= 1.2 * renderer._most
+        first, start, last, end = renderer.seen(100, 188, (top, left, bottom, right))
+        assert (last - first) * (end - start) <= 1.2 * renderer._most
     assert (covered[7:, 5:] == 1).all() and covered.sum() == covered[7:, 5:].numel()
     assert 1 < len(windows) < 40
 

@@ -136,7 +136,7 @@ void decode_to(const Decoder& decoder, std::string_view stream, const mcm_option
                                    target.row_step, target.capacity);
   const Tile coded = box.turned(header.transposed);
   std::optional<std::vector<int64_t>> wanted;
-  if (!is_whole(options)) wanted = tiles_for(header, drawer.sight, coded);
+  if (!is_whole(options)) wanted = tiles_for(header, drawer, coded);
   const Container container = wanted ? open_tiles(stream, std::move(header), *wanted)
                                      : open_whole(stream, std::move(header));
   check_model(decoder, container.header);

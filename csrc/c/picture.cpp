@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "../context.h"
 #include "alpha.h"
 #include "failure.h"
 #include "planes.h"
@@ -15,14 +16,25 @@ using pixels::Canvas;
 constexpr int64_t kBand = int64_t{1} << 24;  // pixels, about, that are drawn at once
 constexpr int64_t kRows = 8;                 // of a tensor that are computed at once
 // Three 3x3 layers of the hyper-synthesis see 1 + 2 + 4 latents, contexts 3: 8 hold them all.
-constexpr int64_t kEntropyReach = 8 * kBlock;
+constexpr int64_t kEntropyReach = 8 * kBlock, kContextReach = kContextPad * kBlock;
 
-// A box -> all that its rendering sees.
-Tile window_of(const Header& header, const Sight& sight, const Tile& box) {
-  const int64_t pair = sight.align * kBlock;
-  const Tile pairs = box.divided(pair);
-  const Tile aligned{pairs.left * pair, pairs.top * pair, pairs.right * pair, pairs.bottom * pair};
-  return aligned.grown(sight.reach * kBlock, header.coded_width(), header.coded_height());
+// A box -> all that its rendering sees, in whole pairs of latents if it pairs them.
+Tile window_of(const Header& header, const Drawer& drawer, const Tile& box) {
+  const int64_t width = header.coded_width(), height = header.coded_height();
+  const Tile drawn = box.divided(drawer.sight.scale);
+  const Tile all = Tile{0, 0, width, height}.divided(kBlock);
+  const pixels::Box seen = pixels::needs_of(drawer.rendering, {all.height(), all.width()},
+                                            {drawn.top, drawn.left, drawn.bottom, drawn.right})
+                               .tensors[0];
+  const Tile pixels{seen.left * kBlock, seen.top * kBlock, seen.right * kBlock,
+                    seen.bottom * kBlock};
+  return pixels.in_whole_blocks(drawer.sight.align * kBlock, width, height);
+}
+
+// The y that a window's pixels depend on.
+Tile y_seen(const Header& header, const Drawer& drawer, const Tile& window) {
+  if (!header.tiled || drawer.sight.y_alone) return window;
+  return window.grown(kContextReach, header.coded_width(), header.coded_height());
 }
 
 // All that the entropy model sees to speak of a window's y.
@@ -43,9 +55,9 @@ Canvas moved(const Canvas& canvas, int64_t down, int64_t by) {
 
 }  // namespace
 
-std::vector<int64_t> tiles_for(const Header& header, const Sight& sight, const Tile& box) {
-  const Tile window = window_of(header, sight, box);
-  const Tile seen = sight.y_alone ? window : seen_by_entropy_model(window, header);
+std::vector<int64_t> tiles_for(const Header& header, const Drawer& drawer, const Tile& box) {
+  const Tile window = window_of(header, drawer, box);
+  const Tile seen = drawer.sight.y_alone ? window : seen_by_entropy_model(window, header);
   std::vector<int64_t> tiles;
   for (int64_t row = seen.top / header.tile_height;
        row < rounded_up_div(seen.bottom, header.tile_height); ++row) {
@@ -59,6 +71,7 @@ std::vector<int64_t> tiles_for(const Header& header, const Sight& sight, const T
 
 void Picture::draw(const Tile& box, const Canvas& canvas) {
   const int64_t scale = drawer_.sight.scale;
+  y_seen_ = y_seen(header(), drawer_, window_of(header(), drawer_, box));
   for (const Tile& band : bands(box)) {
     draw_band(band, moved(canvas, (band.top - box.top) / scale, 0));
   }
@@ -78,7 +91,7 @@ std::vector<Tile> Picture::bands(const Tile& box) const {
 }
 
 void Picture::draw_band(const Tile& band, const Canvas& canvas) {
-  decode_tiles(tiles_for(header(), drawer_.sight, band));
+  decode_tiles(tiles_for(header(), drawer_, band));
   draw_colours(band, canvas);
   if (header().alpha() == nullptr) return;
   const Canvas alpha = moved(canvas, 0, header().gray ? 1 : 3);
@@ -89,7 +102,7 @@ void Picture::draw_band(const Tile& band, const Canvas& canvas) {
 
 void Picture::draw_colours(const Tile& band, const Canvas& canvas) {
   const int64_t block = drawer_.rendering.block();
-  const Planes planes = planes_of(window_of(header(), drawer_.sight, band));
+  const Planes planes = planes_of(window_of(header(), drawer_, band));
   const Parameters& said = planes.parameters;
   const pixels::Latents latents{planes.y.data(),   said.mu.data(),          said.indexes.data(),
                                 said.hyper.data(), planes.latents.height(), planes.latents.width()};
@@ -143,52 +156,44 @@ Decoded Picture::decode_tile(int64_t tile, int64_t threads) const {
                       payload.exception_differences.data(),
                       static_cast<int64_t>(payload.exception_indexes.size()),
                       payload.segments};
-  const Tile place = header().tile(tile).divided(kBlock);
-  Decoded out = decode(model_, stream, place.height(), place.width(), header().quality, threads);
-  if (header().tiled || drawer_.sight.y_alone) out.parameters = {};  // said anew, or not asked for
-  return out;
+  const Tile place = header().tile(tile).divided(kBlock), seen = y_seen_.divided(kBlock);
+  const int64_t height = place.height(), width = place.width(), quality = header().quality;
+  if (!header().tiled && !drawer_.sight.y_alone) {
+    return decode(model_, stream, height, width, quality, threads);
+  }
+  const int64_t rows = place.meets(seen) ? std::min(height, seen.bottom - place.top) : 0;
+  return decode_rows(model_, stream, height, width, rows, quality, threads);
 }
 
-// y of a window, and what the entropy model of the whole image says of it.
+// y of a window, and what the entropy model of the whole image says of it. An image without tiles
+// is not cut.
 Picture::Planes Picture::planes_of(const Tile& window) {
-  const Tile seen =
-      header().tiled && !drawer_.sight.y_alone ? seen_by_entropy_model(window, header()) : window;
-  const int64_t channels = model_.y_channels;
-  Planes out = joined(seen);
-  const Tile from = out.latents, to = window.divided(kBlock);
-  Parameters& said = out.parameters;
-  out.y = cut(std::move(out.y), from, channels, to);
-  said.mu = cut(std::move(said.mu), from, channels, to);
-  said.indexes = cut(std::move(said.indexes), from, channels, to);
-  said.hyper = cut(std::move(said.hyper), from, model_.hyper_channels, to);
-  out.latents = to;
-  return out;
-}
-
-// The same of all that was decoded, or of a part that begins at whole latents of z.
-Picture::Planes Picture::joined(const Tile& seen) {
-  const int64_t channels = model_.y_channels;
   if (!header().tiled && !drawer_.sight.y_alone) {
     Decoded& only = decoded_.at(0);
     return {header().tile(0).divided(kBlock), std::move(only.y), std::move(only.parameters)};
   }
-  Planes out{seen.divided(kBlock), {}, {}};
-  const int64_t height = out.latents.height(), width = out.latents.width();
-  const Tile seen_z = seen.divided(kBlockZ);
-  std::vector<int16_t> z(model_.z_channels * seen_z.height() * seen_z.width());
-  out.y.resize(channels * height * width);
+  const bool y_alone = drawer_.sight.y_alone;
+  const Tile seen = y_alone ? window : seen_by_entropy_model(window, header());
+  const Tile mine = seen.divided(kBlock), mine_z = seen.divided(kBlockZ);
+  const int64_t channels = model_.y_channels, height = mine.height(), width = mine.width();
+  std::vector<int16_t> y(channels * height * width);
+  std::vector<int16_t> z(y_alone ? 0 : model_.z_channels * mine_z.height() * mine_z.width());
   for (const auto& [i, tile] : decoded_) {
     const Tile place = header().tile(i);
-    paste(tile.y, place.divided(kBlock), channels, out.latents, out.y);
-    paste(tile.z, place.divided(kBlockZ), model_.z_channels, seen_z, z);
+    paste(tile.y, place.divided(kBlock), channels, mine, y);
+    if (!y_alone) paste(tile.z, place.divided(kBlockZ), model_.z_channels, mine_z, z);
   }
-  if (drawer_.sight.y_alone) {
-    out.parameters.mu.resize(out.y.size());
-    out.parameters.indexes.resize(out.y.size());
+  Planes out{window.divided(kBlock), {}, {}};
+  const Part part{out.latents.top - mine.top, out.latents.left - mine.left,
+                  out.latents.bottom - mine.top, out.latents.right - mine.left};
+  if (y_alone) {
+    out.parameters.mu.resize(y.size());
+    out.parameters.indexes.resize(y.size());
   } else {
     out.parameters =
-        parameters(model_, out.y.data(), z.data(), height, width, header().quality, threads_);
+        parameters(model_, y.data(), z.data(), height, width, part, header().quality, threads_);
   }
+  out.y = cut(std::move(y), mine, channels, out.latents);
   return out;
 }
 

@@ -15,7 +15,7 @@
 namespace mcm::c {
 
 // The tiles that a box in coded orientation needs.
-std::vector<int64_t> tiles_for(const Header& header, const Sight& sight, const Tile& box);
+std::vector<int64_t> tiles_for(const Header& header, const Drawer& drawer, const Tile& box);
 
 class Picture {
  public:
@@ -43,12 +43,12 @@ class Picture {
   void decode_tiles(const std::vector<int64_t>& tiles);
   Decoded decode_tile(int64_t tile, int64_t threads) const;
   Planes planes_of(const Tile& window);
-  Planes joined(const Tile& seen);
 
   const Model& model_;
   const Drawer& drawer_;
   const Container& container_;
   const int64_t threads_;
+  Tile y_seen_{};                       // by the box that is drawn
   std::map<int64_t, Decoded> decoded_;  // tiles that the band needs
 };
 

@@ -1,4 +1,4 @@
-// What a rendering sees of the latents (mcm_fast/exact/pixels/rendering.py: reach, alignment).
+// What a rendering asks of a model's latents (mcm_fast/exact/pixels/rendering.py: alignment).
 #pragma once
 
 #include "../pixels/rendering.h"
@@ -7,7 +7,6 @@ namespace mcm::c {
 
 struct Sight {
   int64_t align;  // as many latents belong together
-  int64_t reach;  // latents beyond aligned ones that their pixels depend on, a multiple of `align`
   int64_t scale;  // pixels of the image along the side of one that it draws
   bool y_alone;   // what the entropy model says of y does not matter
 };

@@ -73,6 +73,22 @@ py::array_t<uint8_t> rendered(const Rendering& rendering, const py::array& y, co
   return image;
 }
 
+py::tuple as_tuple(const Box& box) {
+  return py::make_tuple(box.top, box.left, box.bottom, box.right);
+}
+
+// What a box takes of latents of this size.
+py::tuple needed(const Rendering& rendering, int64_t height, int64_t width,
+                 const std::array<int64_t, 4>& box) {
+  const auto [top, left, bottom, right] = box;
+  const Box pixels{top, left, bottom, right};
+  check_box(rendering, height, width, pixels);
+  const Needs needs = needs_of(rendering, {height, width}, pixels);
+  py::list boxes;
+  for (const Box& each : needs.tensors) boxes.append(as_tuple(each));
+  return py::make_tuple(boxes, needs.products(rendering));
+}
+
 }  // namespace
 
 void bind(py::module_ module) {
@@ -81,7 +97,9 @@ void bind(py::module_ module) {
   py::class_<Rendering>(module, "Rendering")
       .def(py::init(&make_rendering), "tensors"_a)
       .def("render", &rendered, "y"_a, "mu"_a, "indexes"_a, "hyper"_a, "quality"_a, "box"_a,
-           "transposed"_a, "threads"_a, "rows"_a, "-> pixels [height, width, 3]");
+           "transposed"_a, "threads"_a, "rows"_a, "-> pixels [height, width, 3]")
+      .def("needs", &needed, "height"_a, "width"_a, "box"_a,
+           "-> the box of each tensor that is made, multiplications of all layers");
 }
 
 }  // namespace mcm::pixels

@@ -8,7 +8,6 @@
 #include "../predict.h"
 #include "../team.h"
 #include "kernel.h"
-#include "plan.h"
 
 namespace mcm::pixels {
 namespace {
@@ -18,34 +17,37 @@ constexpr int64_t kLine = 32;       // values of a cache line
 constexpr int64_t kPositions = 12;  // a segment of a row is a multiple: no kernel's tile is cut
 constexpr int64_t kMaxSide = int64_t{1} << 28;
 
-// The rows of a tensor that are held, each with its first and last position repeated beyond it.
+// The rows of a tensor's box that are held. Where it ends with the image, the last position is
+// repeated beyond it.
 class Rows {
  public:
-  Rows(Size size, int64_t channels, int64_t capacity, int16_t* memory)
-      : size_(size), channels_(channels), capacity_(capacity), values_(memory) {}
+  Rows(Size size, const Box& box, int64_t channels, int64_t capacity, int16_t* memory)
+      : size_(size), box_(box), channels_(channels), capacity_(capacity), values_(memory) {}
 
   // Values that such rows take, in whole cache lines.
-  static int64_t values(Size size, int64_t channels, int64_t capacity) {
-    return rounded_up(capacity * (size.width + 2) * channels + kSlack, kLine);
+  static int64_t values(const Box& box, int64_t channels, int64_t capacity) {
+    return rounded_up(capacity * (box.right - box.left + 2) * channels + kSlack, kLine);
   }
 
-  int64_t width() const { return size_.width; }
+  int64_t bottom() const { return box_.bottom; }
+  int64_t right() const { return box_.right; }
 
   // Row `row`, or the image's edge where there is no such row.
   int16_t* at(int64_t row, int64_t column) {
     row = std::clamp<int64_t>(row, 0, size_.height - 1) % capacity_;
-    return values_ + (row * (size_.width + 2) + column + 1) * channels_;
+    return values_ + (row * (right() - box_.left + 2) + column - box_.left + 1) * channels_;
   }
 
-  // Repeats the edges of a row of which columns first .. last - 1 have just been made.
+  // Repeats the image's edges in a row of which columns first .. last - 1 have just been made.
   void repeat_edges(int64_t row, int64_t first, int64_t last) {
     const size_t bytes = channels_ * sizeof(int16_t);
     if (first == 0) std::memcpy(at(row, -1), at(row, 0), bytes);
-    if (last == width()) std::memcpy(at(row, last), at(row, last - 1), bytes);
+    if (last == size_.width) std::memcpy(at(row, last), at(row, last - 1), bytes);
   }
 
  private:
   Size size_;
+  Box box_;
   int64_t channels_, capacity_;
   int16_t* values_;
 };
@@ -69,23 +71,23 @@ void place(const uint8_t* from, int64_t pixels, int64_t step, uint8_t* to) {
 class Renderer {
  public:
   Renderer(const Rendering& rendering, const Latents& latents, int64_t quality, const Box& box,
-           const Canvas& canvas, int64_t rows)
+           const Canvas& canvas, Plan plan)
       : rendering_(rendering),
         latents_(latents),
         gain_(rendering.gain_at(quality)),
         box_(box),
         canvas_(canvas),
-        plan_(make_plan(rendering, {latents.height, latents.width}, rows)) {
+        plan_(std::move(plan)) {
     const size_t stored = rendering.layers.size();  // all tensors but the image
     std::vector<int64_t> begin(stored + 1);
     for (size_t i = 0; i < stored; ++i) {
       begin[i + 1] =
-          begin[i] + Rows::values(plan_.sizes[i], rendering.channels[i], plan_.capacity[i]);
+          begin[i] + Rows::values(plan_.tensors[i], rendering.channels[i], plan_.capacity[i]);
     }
     memory_ = rendering.pool.take(begin[stored]);
     for (size_t i = 0; i < stored; ++i) {
-      tensors_.emplace_back(plan_.sizes[i], rendering.channels[i], plan_.capacity[i],
-                            memory_.data() + begin[i]);
+      tensors_.emplace_back(plan_.sizes[i], plan_.tensors[i], rendering.channels[i],
+                            plan_.capacity[i], memory_.data() + begin[i]);
     }
   }
   Renderer(const Renderer&) = delete;
@@ -102,8 +104,9 @@ class Renderer {
   // What the longest row of any layer takes: its outputs, and as many bytes; or its squares.
   int64_t scratch_values() const {
     int64_t most = 0;
-    for (const Layer& layer : rendering_.layers) {
-      const int64_t width = plan_.sizes[layer.source].width;
+    for (size_t i = 0; i < plan_.layers.size(); ++i) {
+      const Layer& layer = rendering_.layers[i];
+      const int64_t width = plan_.layers[i].right - plan_.layers[i].left;
       most = std::max(most, width * std::max(2 * layer.outputs, layer.inputs));
     }
     return most + kSlack;
@@ -112,16 +115,15 @@ class Renderer {
   // Each row of a step is cut into segments, so that all threads have some.
   void run(const Step& step, Team& team) {
     const Layer* layer = step.layer < 0 ? nullptr : &rendering_.layers[step.layer];
-    const int64_t rows = step.last - step.first;
-    const int64_t source = layer ? plan_.sizes[layer->source].width : latents_.width;
-    const int64_t width = layer && layer->kernel == 2 ? (source + 1) / 2 : source;
+    const Box& box = layer ? plan_.layers[step.layer] : plan_.tensors[0];
+    const int64_t rows = step.last - step.first, width = box.right - box.left;
     const int64_t wanted = team.size() == 1 ? 1 : (2 * team.size() + rows - 1) / rows;
     const int64_t part = rounded_up((width + wanted - 1) / wanted, kPositions);
     const int64_t parts = (width + part - 1) / part;
     const int64_t products = layer ? layer->products() / 2 : 16 * rendering_.channels[0];
     team.for_each(rows * parts, rows * width * products, [&](int64_t item, int64_t member) {
-      const int64_t row = step.first + item / parts, first = item % parts * part;
-      const int64_t last = std::min(first + part, width);
+      const int64_t row = step.first + item / parts, first = box.left + item % parts * part;
+      const int64_t last = std::min(first + part, box.right);
       if (layer) return run(*layer, step.layer + 1, row, first, last, scratch_[member]);
       latents_in(rendering_, latents_, gain_, row, first, last - first, tensors_[0].at(row, first));
       tensors_[0].repeat_edges(row, first, last);
@@ -172,13 +174,13 @@ class Renderer {
               int16_t* v) {
     Rows& out = tensors_[number];
     const int64_t factor = layer.factor, length = layer.outputs / factor;
-    const int64_t begin = first * factor, end = std::min((first + count) * factor, out.width());
+    const int64_t begin = first * factor, end = std::min((first + count) * factor, out.right());
     for (int64_t i = 0; i < factor; ++i) {
       const int64_t y = row * factor + i;
-      if (y >= plan_.sizes[number].height) return;
+      if (y >= out.bottom()) return;
       for (int64_t p = 0; p < count; ++p) {
         const int64_t column = (first + p) * factor;
-        const int64_t columns = std::min(factor, out.width() - column);
+        const int64_t columns = std::min(factor, out.right() - column);
         combine(layer, y, column, columns * layer.channels(), v + p * layer.outputs + i * length);
         std::memcpy(out.at(y, column), v + p * layer.outputs + i * length,
                     columns * layer.channels() * sizeof(int16_t));
@@ -232,22 +234,35 @@ class Renderer {
   std::vector<Values<int16_t>> scratch_;  // of each thread
 };
 
+void check_indexes(const Rendering& rendering, const Latents& latents, const Box& seen) {
+  uint8_t largest = 0;
+  for (int64_t row = 0; row < rendering.y_channels * latents.height; ++row) {
+    if (row % latents.height < seen.top || row % latents.height >= seen.bottom) continue;
+    const uint8_t* at = latents.indexes + row * latents.width;
+    largest = std::max(largest, *std::max_element(at + seen.left, at + seen.right));
+  }
+  require(largest < rendering.indexes, "an index is beyond the rendering's table of means");
+}
+
 }  // namespace
 
-void render(const Rendering& rendering, const Latents& latents, int64_t quality, const Box& box,
-            const Canvas& canvas, int64_t threads, int64_t rows) {
-  const int64_t height = latents.height, width = latents.width, block = rendering.block();
+void check_box(const Rendering& rendering, int64_t height, int64_t width, const Box& box) {
+  const int64_t block = rendering.block();
   require(height >= 1 && width >= 1 && height <= kMaxSide && width <= kMaxSide,
           "latents of " + std::to_string(height) + " x " + std::to_string(width));
   require(0 <= box.top && box.top < box.bottom && box.bottom <= height * block && 0 <= box.left &&
               box.left < box.right && box.right <= width * block,
           "the box does not lie within the image");
+}
+
+void render(const Rendering& rendering, const Latents& latents, int64_t quality, const Box& box,
+            const Canvas& canvas, int64_t threads, int64_t rows) {
+  check_box(rendering, latents.height, latents.width, box);
   require(rows >= 1, "rows must be at least 1, not " + std::to_string(rows));
-  const int64_t count = rendering.y_channels * height * width;
-  const uint8_t* largest = std::max_element(latents.indexes, latents.indexes + count);
-  require(*largest < rendering.indexes, "an index is beyond the rendering's table of means");
-  Team team(team_size(threads), height * width * rendering.products() / 2);
-  Renderer(rendering, latents, quality, box, canvas, rows).run(team);
+  Plan plan = make_plan(rendering, {latents.height, latents.width}, box, rows);
+  check_indexes(rendering, latents, plan.tensors[0]);
+  Team team(team_size(threads), plan.products(rendering) / 2);
+  Renderer(rendering, latents, quality, box, canvas, std::move(plan)).run(team);
 }
 
 }  // namespace mcm::pixels

@@ -2,13 +2,10 @@
 #pragma once
 
 #include "latents.h"
+#include "plan.h"
 #include "rendering.h"
 
 namespace mcm::pixels {
-
-struct Box {
-  int64_t top, left, bottom, right;
-};
 
 // Where pixels go: 3 bytes each, `row_step` and `column_step` bytes apart.
 struct Canvas {
@@ -16,8 +13,12 @@ struct Canvas {
   int64_t row_step, column_step;
 };
 
+// std::invalid_argument unless a box of pixels lies within those of height x width latents.
+void check_box(const Rendering& rendering, int64_t height, int64_t width, const Box& box);
+
 // The pixels of `box` (within height * block, width * block), the first at the canvas' beginning.
-// std::invalid_argument for a quality, an index, a size or a box out of range.
+// Latents that the box does not depend on are not looked at. std::invalid_argument for a quality,
+// an index, a size or a box out of range.
 void render(const Rendering& rendering, const Latents& latents, int64_t quality, const Box& box,
             const Canvas& canvas, int64_t threads, int64_t rows);
 

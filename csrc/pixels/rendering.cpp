@@ -237,13 +237,4 @@ std::vector<int32_t> Rendering::gain_at(int64_t quality) const {
   return out;
 }
 
-int64_t Rendering::products() const {
-  int64_t sum = 0;
-  for (const Layer& layer : layers) {
-    const int bits = 2 * (scales[layer.source] - (layer.kernel == 2));
-    sum += bits >= 0 ? layer.products() << bits : layer.products() >> -bits;
-  }
-  return sum;
-}
-
 }  // namespace mcm::pixels

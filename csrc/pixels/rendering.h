@@ -29,7 +29,6 @@ struct Rendering {
   std::vector<int32_t> gain_at(int64_t quality) const;
 
   int64_t block() const { return int64_t{1} << scales.back(); }  // pixels a latent
-  int64_t products() const;                                      // a latent, about
 
  private:
   void load_input(const Tensors& tensors);

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import BitstreamError, caught
 from ..inputs import check_threads
 from ..threads import current
-from .engine import Coded, Parameters
+from .engine import Coded, Parameters, Part
 from .extension import extension
 
 Latents = tuple[np.ndarray, np.ndarray, int]  # y, z, quality
@@ -38,15 +38,25 @@ class ArrayEngine:
     def threads(self) -> int:
         return self._threads or current()
 
-    def parameters(self, y: np.ndarray, z: np.ndarray, quality: int) -> Parameters:
-        arrays = _array(y, np.int16), _array(z, np.int16)
-        return Parameters(*self._model.parameters(*arrays, quality, self.threads))
+    def parameters(
+        self, y: np.ndarray, z: np.ndarray, quality: int, part: Part | None = None
+    ) -> Parameters:
+        arrays, sizes = (_array(y, np.int16), _array(z, np.int16)), y.shape[1:]
+        rows, columns = part or (slice(0, sizes[0]), slice(0, sizes[1]))
+        box = rows.start, columns.start, rows.stop, columns.stop
+        return Parameters(*self._model.parameters(*arrays, box, quality, self.threads))
 
     def encode(self, items: Sequence[Latents]) -> list[tuple[Coded, Parameters]]:
         return self._share_out(self._encode, items)
 
     def decode(self, items: Sequence[Item]) -> list[Decoded | BitstreamError]:
         return self._share_out(lambda *item: caught(self._decode, *item), items)
+
+    def decode_rows(
+        self, items: Sequence[Item], rows: Sequence[int]
+    ) -> list[tuple[np.ndarray, np.ndarray] | BitstreamError]:
+        parts = [(*item, count) for item, count in zip(items, rows, strict=True)]
+        return self._share_out(lambda *part: caught(self._latents, *part), parts)
 
     def cost(self, y: np.ndarray, z: np.ndarray, quality: int) -> float:
         arrays = _array(y, np.int16), _array(z, np.int16)
@@ -71,7 +81,13 @@ class ArrayEngine:
         return Coded(lanes, groups, indexes, differences, segments), Parameters(*arrays)
 
     def _decode(self, threads: int, coded: Coded, height: int, width: int, quality: int) -> Decoded:
-        y, z, *arrays = self._model.decode(
+        y, z, *arrays = self._latents(threads, coded, height, width, quality, None)
+        return y, z, Parameters(*arrays)
+
+    def _latents(
+        self, threads: int, coded: Coded, height: int, width: int, quality: int, rows: int | None
+    ) -> tuple:
+        return self._model.decode(
             coded.lanes,
             coded.groups,
             _array(coded.exception_indexes, np.int64),
@@ -79,10 +95,10 @@ class ArrayEngine:
             coded.segments,
             height,
             width,
+            rows,
             quality,
             threads,
         )
-        return y, z, Parameters(*arrays)
 
 
 def _array(array: np.ndarray, dtype: type) -> np.ndarray:

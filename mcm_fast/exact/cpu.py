@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import BitstreamError
 from .arrays import ArrayEngine
-from .engine import CodedItem, Decoded, Encoded, LatentsItem, Parameters
+from .engine import CodedItem, Decoded, Encoded, LatentsItem, Parameters, Part
 from .model import IntegerModel
 
 
@@ -33,8 +33,10 @@ class CpuEngine:
     def threads(self) -> int:
         return self._engine.threads
 
-    def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
-        return _tensors(self._engine.parameters(_array(y), _array(z), quality))
+    def parameters(
+        self, y: Tensor, z: Tensor, quality: int, part: Part | None = None
+    ) -> Parameters:
+        return _tensors(self._engine.parameters(_array(y), _array(z), quality, part))
 
     def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
         coded = self._engine.encode([(_array(y), _array(z), quality) for y, z, quality in items])
@@ -44,6 +46,16 @@ class CpuEngine:
         return [
             each if isinstance(each, BitstreamError) else _decoded(*each)
             for each in self._engine.decode(items)
+        ]
+
+    def decode_rows(
+        self, items: Sequence[CodedItem], rows: Sequence[int]
+    ) -> list[tuple[Tensor, Tensor] | BitstreamError]:
+        return [
+            each
+            if isinstance(each, BitstreamError)
+            else (torch.from_numpy(each[0]), torch.from_numpy(each[1]))
+            for each in self._engine.decode_rows(items, rows)
         ]
 
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:

@@ -35,6 +35,7 @@ class Coded:
     segments: list[bytes]  # for each group: its states, then its words
 
 
+Part = tuple[slice, slice]  # rows and columns of planes [C, h, w]
 EXCEPTION_BITS = 48  # that each exception takes in a stream
 
 LatentsItem = tuple["Tensor", "Tensor", int]  # y, z, quality
@@ -50,8 +51,10 @@ class Engine(Protocol):
     arguments give equal results on every engine, whatever its threads or device.
     """
 
-    def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
-        """All parameters in one pass over known latents."""
+    def parameters(
+        self, y: Tensor, z: Tensor, quality: int, part: Part | None = None
+    ) -> Parameters:
+        """All parameters in one pass over known latents; of a part of y, those of the part."""
 
     def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
         """Codes the latents of each image, all sizes and qualities mixed."""
@@ -60,6 +63,27 @@ class Engine(Protocol):
         """The latents of each image and their parameters. A damaged stream spoils only itself: its
         BitstreamError is returned in its place."""
 
+    def decode_rows(
+        self, items: Sequence[CodedItem], rows: Sequence[int]
+    ) -> list[tuple[Tensor, Tensor] | BitstreamError]:
+        """y and z for a part of an image in tiles, without parameters: of each tile all of z, and
+        so many first rows of y; the others are of no meaning. An engine may not look at a stream's
+        end unless all rows are wanted."""
+
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
         """The ideal code length in bits under the integer tables: -log2 of each coded symbol's
         frequency, 16 more for an escape's raw bits, 48 for each exception."""
+
+
+def part_of(parameters: Parameters, part: Part | None) -> Parameters:
+    """Those of a part of y, from those of all of it."""
+    if part is None:
+        return parameters
+    planes = parameters.mu, parameters.indexes, parameters.hyper
+    return Parameters(*(plane[:, part[0], part[1]].contiguous() for plane in planes))
+
+
+def latents_of(
+    decoded: Sequence[Decoded | BitstreamError],
+) -> list[tuple[Tensor, Tensor] | BitstreamError]:
+    return [each if isinstance(each, BitstreamError) else each[:2] for each in decoded]

@@ -25,6 +25,9 @@ from .engine import (
     Encoded,
     LatentsItem,
     Parameters,
+    Part,
+    latents_of,
+    part_of,
 )
 from .model import CONTEXTS, LIMIT, SHIFT, IntegerModel
 from .rans import RAW_BITS, SYMBOL_BITS, Reader, Writer
@@ -191,14 +194,21 @@ class ReferenceEngine:
         weights = {name: model.tensors[f"{name}.weight"] for name in model.layers}
         self.weights = {name: w.flatten(1).double() for name, w in weights.items()}
 
-    def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
-        return self._write(y, z, quality)[1]
+    def parameters(
+        self, y: Tensor, z: Tensor, quality: int, part: Part | None = None
+    ) -> Parameters:
+        return part_of(self._write(y, z, quality)[1], part)
 
     def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
         return [self._encode(*item) for item in items]
 
     def decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
         return [caught(self._decode, *item) for item in items]
+
+    def decode_rows(
+        self, items: Sequence[CodedItem], rows: Sequence[int]
+    ) -> list[tuple[Tensor, Tensor] | BitstreamError]:
+        return latents_of(self.decode(items))
 
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
         return self._write(y, z, quality)[0].bits

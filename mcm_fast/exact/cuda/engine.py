@@ -21,7 +21,16 @@ from torch import Tensor
 
 from ...errors import BitstreamError
 from ...tensor_inputs import check_device
-from ..engine import CodedItem, Decoded, Encoded, LatentsItem, Parameters
+from ..engine import (
+    CodedItem,
+    Decoded,
+    Encoded,
+    LatentsItem,
+    Parameters,
+    Part,
+    latents_of,
+    part_of,
+)
 from ..extension import extension
 from ..model import IntegerModel
 from .batch import check_size, in_batches
@@ -48,10 +57,12 @@ class CudaEngine:
             self._encoder = Encoder(model, layers, tables)
             self._decoder = Decoder(model, layers, tables)
 
-    def parameters(self, y: Tensor, z: Tensor, quality: int) -> Parameters:
+    def parameters(
+        self, y: Tensor, z: Tensor, quality: int, part: Part | None = None
+    ) -> Parameters:
         self._check(y, z, quality)
         with self._turn():
-            return self._encoder.parameters([(y, z, quality)])[0]
+            return part_of(self._encoder.parameters([(y, z, quality)])[0], part)
 
     def encode(self, items: Sequence[LatentsItem]) -> list[Encoded]:
         for item in items:
@@ -61,6 +72,11 @@ class CudaEngine:
 
     def decode(self, items: Sequence[CodedItem]) -> list[Decoded | BitstreamError]:
         return self._share_out(self._decoder.decode, items, [size for _, *size in items])
+
+    def decode_rows(
+        self, items: Sequence[CodedItem], rows: Sequence[int]
+    ) -> list[tuple[Tensor, Tensor] | BitstreamError]:
+        return latents_of(self.decode(items))
 
     def cost(self, y: Tensor, z: Tensor, quality: int) -> float:
         self._check(y, z, quality)

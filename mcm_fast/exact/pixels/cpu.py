@@ -9,6 +9,7 @@ from ...threads import current
 from ..extension import extension
 from .rendering import Rendering
 
+Box = tuple[int, int, int, int]  # top, left, bottom, right: positions of a tensor
 BAND = 8  # rows of a tensor that are computed at once: they and their neighbours stay in the cache
 LEAST_BAND, WIDE = 2, 128  # of pictures of more latents a row than WIDE: memory grows with both
 
@@ -41,7 +42,7 @@ class CpuRenderer:
         hyper: np.ndarray,
         quality: int,
         *,
-        box: tuple[int, int, int, int] | None = None,
+        box: Box | None = None,
         transposed: bool = False,
         band: int | None = None,
     ) -> np.ndarray:
@@ -61,21 +62,24 @@ class CpuRenderer:
         Returns uint8 [height, width, 3] of the box, in the image's orientation.
         Raises ValueError for a wrong shape or type, or a number out of range.
         """
-        arrays = y, mu, indexes, hyper
+        arrays = [np.ascontiguousarray(array) for array in (y, mu, indexes, hyper)]
         if any(array.ndim != 3 or array.shape[1:] != y.shape[1:] for array in arrays):
             raise ValueError(f"arrays of the shapes {[array.shape for array in arrays]}")
         (height, width), block = y.shape[1:], self.rendering.block
-        top, left, bottom, right = box or (0, 0, height * block, width * block)
-        seen = self.rendering.seen
-        rows = seen(top, bottom, height), seen(left, right, width)
-        arrays = (_cut(array, *rows) for array in arrays)
-        y0, x0 = (span.start * block for span in rows)
-        box = top - y0, left - x0, bottom - y0, right - x0
+        box = box or (0, 0, height * block, width * block)
         if band is None:
-            columns = rows[1].stop - rows[1].start
+            columns = max(1, (box[3] - box[1]) // block)
             band = min(BAND, max(LEAST_BAND, BAND * WIDE // columns))
         return self._packed.render(*arrays, quality, box, transposed, self.threads, band)
 
+    def seen(self, height: int, width: int, box: Box) -> Box:
+        """The latents, of height x width, that a box of pixels depends on.
 
-def _cut(array: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-    return np.ascontiguousarray(array[:, rows, columns])
+        Raises ValueError for a box that does not lie within the image.
+        """
+        return self.needs(height, width, box)[0][0]
+
+    def needs(self, height: int, width: int, box: Box) -> tuple[list[Box], int]:
+        """What is computed of each tensor for a box, and the multiplications that this takes."""
+        needs: tuple[list[Box], int] = self._packed.needs(height, width, box)
+        return needs

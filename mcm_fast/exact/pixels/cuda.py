@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from . import reference
+from .cpu import Box, CpuRenderer
 from .reference import Placed
 from .rendering import QUALITY_STEPS, Rendering
 
 MEMORY = 2**30  # bytes, about, beside latents, pixels and weights
-Box = tuple[int, int, int, int]  # top, left, bottom, right
+LARGE = 2**12  # latents: a grid in whose middle no edge is seen
 
 
 class CudaRenderer:
@@ -32,7 +33,7 @@ class CudaRenderer:
         self, rendering: Rendering, device: str | torch.device = "cuda", *, memory: int = MEMORY
     ):
         self.rendering, self.device = rendering, torch.device(device)
-        self._placed = Placed(rendering, self.device)
+        self._placed, self._plan = Placed(rendering, self.device), CpuRenderer(rendering)
         # The last layer that reads a tensor; without one, that which makes it.
         self._last = [n - 1 for n in range(len(rendering.layers))] + [len(rendering.layers)]
         for i, layer in enumerate(rendering.layers):
@@ -83,6 +84,16 @@ class CudaRenderer:
             coded[:, rows, columns] = self._window(planes, quality, window).permute(2, 0, 1)
         return image
 
+    def seen(self, height: int, width: int, box: Box) -> Box:
+        """The latents, of height x width, that a box of pixels depends on, in whole groups.
+
+        Raises ValueError for a box that does not lie within the image.
+        """
+        top, left, bottom, right = self._plan.seen(height, width, box)
+        align = self.rendering.alignment
+        ends = (-(-bottom // align) * align, height), (-(-right // align) * align, width)
+        return top // align * align, left // align * align, min(ends[0]), min(ends[1])
+
     def _checked(self, *planes: Tensor) -> list[Tensor]:
         """The planes on the device."""
         size, rendering = planes[0].shape[1:], self.rendering
@@ -110,12 +121,13 @@ class CudaRenderer:
         """A box of pixels in parts that see `_most` latents, about: what they see beside their own
         is seen again by the next. Raises ValueError for a box that is not within the latents."""
         rendering, (top, left, bottom, right) = self.rendering, box
-        rows, columns = rendering.seen(top, bottom, height), rendering.seen(left, right, width)
-        down, across = rows.stop - rows.start, columns.stop - columns.start
+        down, across = _size(self.seen(height, width, box))
         if down * across <= self._most:
             yield box
             return
-        unit, around = rendering.alignment * rendering.block, 2 * rendering.reach
+        unit, middle = rendering.alignment * rendering.block, LARGE // 2 * rendering.block
+        square = middle, middle, middle + unit, middle + unit
+        around = _size(self.seen(LARGE, LARGE, square))[0] - rendering.alignment
         count = 1 + across // (2 * math.isqrt(self._most))
         wide = -(-(right - left) // (count * unit)) * rendering.alignment  # latents
         high = max(rendering.alignment, self._most // (wide + around) - around)
@@ -128,9 +140,8 @@ class CudaRenderer:
     def _window(self, planes: list[Tensor], quality: int, box: Box) -> Tensor:
         """A window's pixels, int16 [height, width, 3]."""
         rendering, (height, width) = self.rendering, planes[0].shape[1:]
-        rows = rendering.seen(box[0], box[2], height)
-        columns = rendering.seen(box[1], box[3], width)
-        y, mu, indexes, hyper = (plane[:, rows, columns] for plane in planes)
+        first, start, last, end = self.seen(height, width, box)
+        y, mu, indexes, hyper = (plane[:, first:last, start:end] for plane in planes)
 
         def tensor_0(rows: range) -> Tensor:
             parts = (plane[:, rows.start : rows.stop] for plane in (y, mu, indexes, hyper))
@@ -143,7 +154,7 @@ class CudaRenderer:
             tensors[i + 1] = self._layer(i, tensors, grid)
             for n in [n for n in tensors if self._last[n] <= i]:
                 del tensors[n]
-        top, left = (place.start * rendering.block for place in (rows, columns))
+        top, left = first * rendering.block, start * rendering.block
         image = tensors[len(rendering.layers)]
         return image[box[0] - top : box[2] - top, box[1] - left : box[3] - left]
 
@@ -173,6 +184,10 @@ class CudaRenderer:
             out[at : at + len(part)] = part
             at += len(part)
         return out
+
+
+def _size(box: Box) -> tuple[int, int]:
+    return box[2] - box[0], box[3] - box[1]
 
 
 def _edges(first: int, last: int, step: int, unit: int) -> list[int]:

@@ -73,31 +73,6 @@ class Rendering:
         return 1 << max(0, -min(self.scales))
 
     @cached
-    def reach(self) -> int:
-        """How far the pixels of aligned latents see beyond these latents; a multiple of
-        `alignment`."""
-        last = self.alignment * self.block - 1
-        seen: list[tuple[int, int] | None] = [None] * len(self.layers) + [(0, last)]
-
-        def see(tensor: int, low: int, high: int) -> None:
-            a, b = seen[tensor] or (low, high)
-            seen[tensor] = min(a, low), max(b, high)
-
-        for i, layer in reversed(list(enumerate(self.layers))):
-            if seen[i + 1] is None:
-                continue
-            low, high = seen[i + 1]
-            for operand in {layer.gate, layer.add} - {-1}:
-                see(operand, low, high)
-            factor = 1 if layer.operation else layer.factor
-            low, high = low // factor, high // factor
-            if layer.kernel == 2:
-                low, high = 2 * low, 2 * high + 1
-            see(layer.source, low - (layer.kernel == 3), high + (layer.kernel == 3))
-        low, high = seen[0]
-        return -(-max(-low, high - self.alignment + 1, 0) // self.alignment) * self.alignment
-
-    @cached
     def id(self) -> bytes:
         """The first 8 bytes of the SHA-256 of list and integers."""
         return identity(RENDERING, self.tensors)
@@ -111,18 +86,6 @@ class Rendering:
         """Rows and columns of a tensor for latents of height x width."""
         up, down = max(0, self.scales[tensor]), max(0, -self.scales[tensor])
         return -(-(height << up) >> down), -(-(width << up) >> down)
-
-    def seen(self, first: int, last: int, length: int) -> slice:
-        """The latents that pixels first .. last - 1 depend on, of `length` along that side.
-
-        Raises ValueError for pixels that do not lie within them.
-        """
-        block, align = self.block, self.alignment
-        if not 0 <= first < last <= length * block:
-            raise ValueError(f"pixels {first} to {last} do not lie within {length * block}")
-        start = first // block // align * align - self.reach
-        end = -(-last // (block * align)) * align + self.reach
-        return slice(max(0, start), min(length, end))
 
 
 def _type_of(name: str) -> type | None:
