@@ -248,6 +248,7 @@ def test_a_codec_on_a_device(painting, streams, kind, monkeypatch):
     expected = {scale: codec.decompress(stream, scale=scale, exact=False) for scale in (1, 8)}
     monkeypatch.setattr(codec, "device", torch.device("meta"))
     decode, parameters = codec._decode_items, codec._parameters
+    decode_rows = codec._decode_rows
 
     def away(each):
         return each.to("meta")
@@ -258,11 +259,15 @@ def test_a_codec_on_a_device(painting, streams, kind, monkeypatch):
     def sent(said):
         return Parameters(away(said.mu), away(said.indexes), away(said.hyper))
 
-    def of_meta(y, z, quality):
+    def rows_of(coded, rows):
+        return [(away(y), away(z)) for y, z in decode_rows(coded, rows)]
+
+    def of_meta(y, z, quality, part):
         zeros = (torch.zeros(plane.shape, dtype=plane.dtype) for plane in (y, z))
-        return sent(parameters(*zeros, quality))
+        return sent(parameters(*zeros, quality, part))
 
     monkeypatch.setattr(codec, "_decode_items", items)
+    monkeypatch.setattr(codec, "_decode_rows", rows_of)
     monkeypatch.setattr(codec, "_parameters", of_meta)
     for scale, image in expected.items():
         found = codec.decompress(stream, scale=scale, exact=True)

@@ -1,12 +1,14 @@
 """A size to meet, with effort: the quality at which the improved stream has it.
 
 Improved streams of one image are about the same fraction of its plain ones over small changes of
-quality. So a bisection over plain streams, which are quick, aims beside the target by the fraction
-that the last improved stream had; two or three searches meet it.
+quality, and over large ones about a power of their lengths. So a bisection over plain streams,
+which are quick, aims beside the target by what the improved streams so far say; two or three
+searches meet it, or a few more where a map of importance makes the fraction change with quality.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     from ..codec import Codec
 
 _CLOSE = 0.005  # of the target: near enough to end the search
-_ROUNDS = 4
+_ROUNDS = 6
+_FLATTEST, _STEEPEST = (
+    0.3,
+    1.5,
+)  # powers of lengths: two streams that are near each other say little
 _FIRST_GUESS = 0.97  # an improved stream's length over the plain one's of its quality
 
 
@@ -46,12 +52,11 @@ def improve_to(
     measure = size or (lambda latents: len(codec.encode(latents)))
     lengths: dict[int, int] = {}  # of plain streams, by quality
     best: Latents | None = None
-    best_error, fraction, tried = float("inf"), _FIRST_GUESS, set[int]()
+    best_error, pairs = float("inf"), dict[int, int]()  # lengths, plain: improved
     for number in range(_ROUNDS):
-        quality = _nearest(plain, measure, target / fraction, lengths)
-        if quality in tried:
+        quality = _nearest(plain, measure, _aim(target, pairs), lengths)
+        if lengths[quality] in pairs:
             break
-        tried.add(quality)
         found = improve(
             codec,
             image,
@@ -68,11 +73,27 @@ def improve_to(
             best, best_error = found, error
         if error <= _CLOSE * target:
             break
-        fraction = length / lengths[quality]
+        pairs[lengths[quality]] = length
     if progress is not None:
         progress(1.0)
     assert best is not None
     return best
+
+
+def _aim(target: float, pairs: dict[int, int]) -> float:
+    """The length of the plain stream whose improved one has about `target` bytes.
+
+    Args:
+        pairs: lengths of plain streams and of what they were improved to.
+    """
+    if not pairs:
+        return target / _FIRST_GUESS
+    points = sorted((abs(math.log(b / target)), math.log(a), math.log(b)) for a, b in pairs.items())
+    _, x, y = points[0]
+    slope = 1.0
+    if len(points) > 1 and points[1][1] != x and points[1][2] != y:
+        slope = min(max((points[1][1] - x) / (points[1][2] - y), _FLATTEST), _STEEPEST)
+    return math.exp(x + slope * (math.log(target) - y))
 
 
 def _nearest(
