@@ -99,9 +99,11 @@ py::tuple parameters_to_numpy(const Model& model, Parameters&& p, int64_t height
 }
 
 py::tuple parameters_of(const Model& model, const py::array& y, const py::array& z,
-                        const std::array<int64_t, 4>& part, int64_t quality, int64_t threads) {
+                        const std::optional<std::array<int64_t, 4>>& part, int64_t quality,
+                        int64_t threads) {
   const Latents in(model, y, z);
-  const auto [top, left, bottom, right] = part;
+  const auto [top, left, bottom, right] =
+      part.value_or(std::array<int64_t, 4>{0, 0, in.height, in.width});
   Parameters p;
   {
     const py::gil_scoped_release release;
@@ -262,7 +264,7 @@ PYBIND11_MODULE(_C, module) {
   py::class_<Model>(module, "Model")
       .def(py::init(&make_model), "tensors"_a, "slices"_a)
       .def("parameters", &parameters_of, "y"_a, "z"_a, "part"_a, "quality"_a, "threads"_a,
-           "-> mu, indexes, hyper")
+           "-> mu, indexes, hyper of a part, or of all (None)")
       .def("encode", &encode_latents, "y"_a, "z"_a, "quality"_a, "threads"_a,
            "-> lanes, groups, exception_indexes, exception_differences, segments, mu, indexes, "
            "hyper")

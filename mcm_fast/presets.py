@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .inputs import is_name
 from .network.config import Config, Stage
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -51,6 +52,6 @@ CONFIGS = {
 
 def config_of(name: str) -> Config:
     """The configuration of a preset. Raises ValueError for an unknown name."""
-    if not isinstance(name, str) or name not in CONFIGS:
+    if not is_name(name, CONFIGS):
         raise ValueError(f"unknown model {name!r}: there are {', '.join(CONFIGS)}")
     return CONFIGS[name]

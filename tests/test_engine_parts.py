@@ -58,6 +58,16 @@ def test_parts_that_do_not_lie_within(codec, runner):
             engine.parameters(y, z, QUALITY, part)
 
 
+@pytest.mark.parametrize("part", [None, (slice(0, 1), slice(0, 1))])
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_latents_of_another_shape(codec, runner, part):
+    y, z = latents_like(codec, 5, 6, 3.0)
+    engine = engine_of(codec.integers, runner)
+    for planes in ((y[0], z), (y[0, 0], z), (y, z[0]), (y[:, :0], z)):
+        with pytest.raises(ValueError):
+            engine.parameters(*planes, QUALITY, part)
+
+
 @pytest.mark.parametrize("spread", [0.3, 9.0, 3000.0])
 @pytest.mark.parametrize("runner", [*RUNNERS, "reference"])
 def test_first_rows(codec, runner, spread):

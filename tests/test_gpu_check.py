@@ -6,6 +6,7 @@ import glob
 import importlib.util
 import itertools
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -51,6 +52,14 @@ def climbed(modules, tmp_path, stages, seconds=60.0):
     ladder = check.Check(arguments, rungs, tmp_path / "work")
     ladder.run()
     return ladder, json.loads((tmp_path / "out" / "gpu-cpu.json").read_text())["rungs"]
+
+
+def test_every_file_with_tests_for_a_gpu_is_run(modules):
+    *_, rungs = modules
+    marks = r"^from (conftest|test_engines) import .*\b(ENGINES|GPU|ON_DEVICE|RUNNERS)\b"
+    paths = (ROOT / "tests").glob("test_*.py")
+    files = {p.stem for p in paths if re.search(marks, p.read_text(), re.MULTILINE)}
+    assert {name.removeprefix("test_") for name in files} == set(rungs.TESTS)
 
 
 def test_each_way_to_go_wrong(modules, tmp_path):

@@ -47,6 +47,8 @@ def test_pictures_of_every_kind(stream):
     assert pictures.decode(pictures.encode(Image.new("P", (8, 9))), "numpy").shape == (9, 8, 3)
     with pytest.raises(ValueError, match="kind is 'torch', 'numpy' or 'pil', not 'jax'"):
         pictures.decode(stream, "jax")
+    with pytest.raises(ValueError, match="kind is 'torch', 'numpy' or 'pil'"):
+        pictures.decode(stream, np.zeros(3))
 
 
 def test_a_webdataset(tmp_path):

@@ -16,21 +16,11 @@ ROOT = HERE.parents[1]
 BOTH = "build _C", "build _CUDA"
 MODELS = "tiny", "small", "base"
 # Files whose tests marked `gpu` are run, each in a process of its own.
-TESTS = (
-    "kernels",
-    "gdn",
-    "half_precision",
-    "cuda_engine",
-    "cuda_graphs",
-    "engines",
-    "symbols",
-    "properties",
-)
-TESTS += "format_compatibility", "pixels_cuda"
+TESTS = "kernels", "gdn", "half_precision", "cuda_engine", "cuda_graphs", "synthesis_graphs"
+TESTS += "engines", "engine_parts", "symbols", "properties", "format_compatibility", "pixels_cuda"
 ON_GPU = "gpu and not slow and not soak"
 SUBJECTS = "photograph", "road", "exact pixels", "batches", "graphs", "drawn small", "drawn base"
-SUBJECTS += ("coder",)
-SUBJECTS += "new shapes", "launch options"
+SUBJECTS += "coder", "new shapes", "launch options"
 PDL = (("MCM_FAST_PDL", "1"),)
 FIRST = 2  # subjects that are measured before the long tests
 

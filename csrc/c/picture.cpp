@@ -31,16 +31,22 @@ Tile window_of(const Header& header, const Drawer& drawer, const Tile& box) {
   return pixels.in_whole_blocks(drawer.sight.align * kBlock, width, height);
 }
 
-// The y that a window's pixels depend on.
-Tile y_seen(const Header& header, const Drawer& drawer, const Tile& window) {
-  if (!header.tiled || drawer.sight.y_alone) return window;
-  return window.grown(kContextReach, header.coded_width(), header.coded_height());
-}
-
 // All that the entropy model sees to speak of a window's y.
 Tile seen_by_entropy_model(const Tile& window, const Header& header) {
   const int64_t width = header.coded_width(), height = header.coded_height();
   return window.grown(kEntropyReach, width, height).in_whole_blocks(kBlockZ, width, height);
+}
+
+// The y of it.
+Tile seen_by_contexts(const Tile& window, const Header& header) {
+  const int64_t width = header.coded_width(), height = header.coded_height();
+  return window.grown(kContextReach, width, height).in_whole_blocks(kBlock, width, height);
+}
+
+// The y that a window's pixels depend on.
+Tile y_seen(const Header& header, const Drawer& drawer, const Tile& window) {
+  const bool alone = !header.tiled || drawer.sight.y_alone;
+  return alone ? window : seen_by_contexts(window, header);
 }
 
 // Gray of colour (FORMAT.md, section 1).

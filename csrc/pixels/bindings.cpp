@@ -59,10 +59,7 @@ py::array_t<uint8_t> rendered(const Rendering& rendering, const py::array& y, co
                         y.shape(1),
                         y.shape(2)};
   const auto [top, left, bottom, right] = box;
-  const int64_t limit = rendering.block() * std::max(latents.height, latents.width);
-  require(
-      top >= 0 && top < bottom && left >= 0 && left < right && bottom <= limit && right <= limit,
-      "the box does not lie within the image");
+  check_box(rendering, latents.height, latents.width, {top, left, bottom, right});
   const int64_t height = bottom - top, width = right - left;
   py::array_t<uint8_t> image(transposed ? std::vector<int64_t>{width, height, 3}
                                         : std::vector<int64_t>{height, width, 3});

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..inputs import is_name
 from ..tensor_inputs import kind_of
 
 OBJECTIVES = ("psnr", "ms-ssim")
@@ -98,7 +99,7 @@ def check_importance(importance: object, height: int, width: int) -> Tensor | No
 
 def check_objective(objective: str, height: int, width: int, weighted: bool) -> None:
     """Raises ValueError for an objective that there is not, or not for such an image."""
-    if objective not in OBJECTIVES:
+    if not is_name(objective, OBJECTIVES):
         raise ValueError(f"unknown objective {objective!r}: there are {', '.join(OBJECTIVES)}")
     if objective == "ms-ssim":
         if weighted:

@@ -34,7 +34,8 @@ def start(
 
     Args:
         image: (3, H, W), uint8 or float in [0, 1].
-        latents: of the image. Those that the analysis does not round to begin as they are.
+        latents: of the image. Those that the analysis does not round to begin as they are, but
+            where a weight below 1 makes the image coarser: then none of them is looked at.
         weights: importance as the image is coded (so perhaps transposed), float; None is 1.
         level: of the latents, 0 .. levels - 1.
     """

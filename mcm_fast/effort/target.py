@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 _CLOSE = 0.005  # of the target: near enough to end the search
 _ROUNDS = 6
-_FLATTEST, _STEEPEST = (
-    0.3,
-    1.5,
-)  # powers of lengths: two streams that are near each other say little
+_FLATTEST, _STEEPEST = 0.3, 1.5  # powers: two streams that are near each other say little
 _FIRST_GUESS = 0.97  # an improved stream's length over the plain one's of its quality
 
 

@@ -41,9 +41,10 @@ class ArrayEngine:
     def parameters(
         self, y: np.ndarray, z: np.ndarray, quality: int, part: Part | None = None
     ) -> Parameters:
-        arrays, sizes = (_array(y, np.int16), _array(z, np.int16)), y.shape[1:]
-        rows, columns = part or (slice(0, sizes[0]), slice(0, sizes[1]))
-        box = rows.start, columns.start, rows.stop, columns.stop
+        arrays, box = (_array(y, np.int16), _array(z, np.int16)), None
+        if part is not None:
+            rows, columns = part
+            box = rows.start, columns.start, rows.stop, columns.stop
         return Parameters(*self._model.parameters(*arrays, box, quality, self.threads))
 
     def encode(self, items: Sequence[Latents]) -> list[tuple[Coded, Parameters]]:

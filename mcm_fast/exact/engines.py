@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ..inputs import is_name
 from .engine import Engine
 from .model import IntegerModel
 
@@ -39,6 +40,6 @@ def make_engine(
 
 def check_engine(name: str | None) -> str | None:
     """A name of an engine, or None."""
-    if name is None or isinstance(name, str) and name in NAMES:
+    if name is None or is_name(name, NAMES):
         return name
     raise ValueError(f"unknown engine {name!r}: there are {', '.join(NAMES)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
 
 from ..container import MAGIC, as_source, read_header
+from ..inputs import is_name
 from ..installed import has_decoder
 from ..limits import MAX_PIXELS
 from ..reading import imread
@@ -17,7 +18,7 @@ Kind = Literal["torch", "numpy", "pil"]
 
 def check_kind(kind: Kind) -> Kind:
     """ "torch", "numpy" or "pil"."""
-    if kind not in get_args(Kind):
+    if not is_name(kind, get_args(Kind)):
         raise ValueError(f"kind is 'torch', 'numpy' or 'pil', not {kind!r}")
     return kind
 

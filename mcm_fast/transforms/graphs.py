@@ -1,4 +1,4 @@
-"""A synthesis as a CUDA graph, for shapes that come again: some 250 launches in one.
+"""A synthesis as a CUDA graph, for shapes that come again: some 175 launches in one.
 
 The first picture of a shape is painted launch by launch, and the second is when its graph is made.
 Graphs of one codec share their memory: what each has painted is copied out at once.

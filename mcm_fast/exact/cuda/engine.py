@@ -1,13 +1,14 @@
 """The CUDA engine: kernels/ and csrc/cuda/ behind the interface of `engine.Engine`.
 
-    decode    decode.py    the wavefront as a CUDA graph
-    encode    encode.py    all positions at once
-    both      layers.py    the integer layers, Triton kernels
-              batch.py     where images of any sizes lie
-              device.py    the range coder's launchers
+    decode    decode.py       segments, checked, to latents
+              wavefront.py    the wavefront of a batch: its memory and its CUDA graphs
+    encode    encode.py       all positions at once
+    both      layers.py       the integer layers, Triton kernels
+              batch.py        where images of any sizes lie
+              device.py       the range coder's launchers
 
 Latents and parameters stay on the device. On the CPU the same code runs for proof: Triton's kernels
-interpreted (TRITON_INTERPRET=1), the coder's as host code, and a loop in place of the graph.
+interpreted (TRITON_INTERPRET=1), the coder's as host code, and a loop in place of the graphs.
 """
 
 from __future__ import annotations
