@@ -1,8 +1,9 @@
 """What the fuzzers start from: `python fuzz/seeds.py FOLDER`.
 
 Writes FOLDER/model.bin, the first slices of the golden model as `model_file.h` reads them,
-FOLDER/rendering.bin, a golden rendering that has every kind of layer, and FOLDER/seeds/, the golden
-streams and some with chunks, tiles and alpha. The decoder's fuzzer makes its own.
+FOLDER/rendering.bin, a golden rendering that has every kind of layer, FOLDER/seeds/, the golden
+streams and some with chunks, tiles and alpha, and FOLDER/decoder.safetensors, the golden model with
+a golden rendering and small ones, for the C library. The decoder's fuzzer makes its own.
 """
 
 import dataclasses
@@ -17,12 +18,15 @@ from safetensors.torch import load_file
 
 from mcm_fast import container
 from mcm_fast.exact.model import IntegerModel
-from mcm_fast.exact.pixels.decoder_file import load_decoder
+from mcm_fast.exact.pixels.decoder_file import load_decoder, save_decoder
+from mcm_fast.exact.pixels.layers import Activation, Layer, Operation
+from mcm_fast.exact.pixels.rendering import Rendering
 from mcm_fast.testing import golden_model
 
 SLICES = 3  # as in model_file.h: few, for speed
 GOLDEN = golden_model().parent
 RENDERINGS = Path(__file__).parents[1] / "tests" / "golden" / "pixels.safetensors"
+SHARED = ("input", "gain", "exp2", "sigmoid")  # what all layers of a rendering use
 TYPES = [np.dtype(name) for name in ("int8", "int16", "int32", "int64")]  # in the order of Type
 
 
@@ -56,7 +60,7 @@ def tensor_bytes(tensors: dict[str, np.ndarray]) -> bytes:
 
 def container_seeds() -> dict[str, bytes]:
     seeds = {path.name: path.read_bytes() for path in GOLDEN.glob("*.mcm")}
-    seeds = {name: data for name, data in seeds.items() if len(data) < 8192}
+    seeds = {name: data for name, data in seeds.items() if len(data) < 16384}
     chunked = container.unpack(seeds["pixel.mcm"])
     for chunks in ({"iccp": b"profile"}, {"exif": b"", "abcD": bytes(9)}):
         chunked.chunks = chunks
@@ -70,6 +74,35 @@ def container_seeds() -> dict[str, bytes]:
     return seeds
 
 
+def write_decoder(path: Path) -> None:
+    """The golden model's file for the C library: all that it can be asked for, and small."""
+    faithful = load_decoder(RENDERINGS).renderings["tiny"]
+    near = _near(faithful, 16, faithful.channels[0], faithful.tensors["means"])
+    no_means = np.zeros_like(faithful.tensors["means"])
+    previews = {
+        f"preview{scale}": _near(faithful, 16 // scale, faithful.y_channels, no_means)
+        for scale in (8, 16)
+    }
+    renderings = {"faithful": faithful, "near": near, **previews}
+    save_decoder(path, load_file(golden_model()), renderings)
+
+
+def _near(faithful: Rendering, side: int, channels: int, means: np.ndarray) -> Rendering:
+    """One layer that draws side x side pixels of each latent and its neighbours, so that a box of a
+    small image does not need all of it."""
+    outputs = 3 * side**2
+    weight = np.random.default_rng(side).integers(-500, 501, (outputs, channels, 3, 3))
+    layer = Layer(Operation.CONV, 0, 3, Activation.NONE, -1, -1, side, 255)
+    made = {
+        "layers": np.array([layer], np.int32),
+        "means": means,
+        "0.weight": weight.astype(np.int16),
+        "0.multiplier": np.full(outputs, 2**12, np.int32),
+        "0.bias": np.full(outputs, 128 << 30, np.int64),
+    }
+    return Rendering({key: faithful.tensors[key] for key in SHARED} | made)
+
+
 def main(folder: Path) -> None:
     (folder / "seeds").mkdir(parents=True, exist_ok=True)
     model = small_model(load_file(golden_model()))
@@ -77,6 +110,7 @@ def main(folder: Path) -> None:
     (folder / "model.bin").write_bytes(tensor_bytes(integers))
     rendering = load_decoder(RENDERINGS).renderings["odd"]
     (folder / "rendering.bin").write_bytes(tensor_bytes(rendering.tensors))
+    write_decoder(folder / "decoder.safetensors")
     for name, data in container_seeds().items():
         (folder / "seeds" / name).write_bytes(data)
 

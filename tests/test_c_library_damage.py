@@ -99,6 +99,19 @@ def test_the_fuzzers_corpus(native, arrays):
                 assert found == expected, path.name
 
 
+def test_its_own_fuzzer_s_corpus(pairs):
+    """Streams for the golden model (fuzz/c_fuzzer.cpp)."""
+    _, native, arrays = pairs["chunks"]
+    limited, pictures = arrays.with_limits(max_pixels=2**16), 0
+    for path in sorted((Path(__file__).parents[1] / "fuzz/corpus/c").iterdir()):
+        data = path.read_bytes()
+        for box in (None, (0, 0, 1, 1)):
+            expected = outcome(limited.decompress, data, box=box)
+            assert outcome(native.decompress, data, max_pixels=2**16, box=box) == expected, path
+            pictures += isinstance(expected, bytes)
+    assert pictures > 10
+
+
 def test_crafted_streams(native, arrays, c_codec):
     """With checksums that hold."""
     generator = torch.Generator().manual_seed(0)

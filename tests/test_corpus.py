@@ -85,6 +85,9 @@ def test_containers_are_streams_or_errors():
         assert container.pack(stream) == repaired(bytes(expected))
 
 
-@pytest.mark.parametrize("target", ["coder", "decode", "model", "pixels", "container"])
+TARGETS = ["coder", "decode", "model", "pixels", "container", "c", "c_model"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_the_corpus_is_small(target):
     assert sum(map(len, inputs(target))) < 2**18
