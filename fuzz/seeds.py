@@ -48,6 +48,10 @@ def _stays(name: str) -> bool:
     return not name.startswith("slice.") or int(name.split(".")[1]) < SLICES
 
 
+def model_bytes(model: IntegerModel) -> bytes:
+    return tensor_bytes({name: tensor.numpy() for name, tensor in model.tensors.items()})
+
+
 def tensor_bytes(tensors: dict[str, np.ndarray]) -> bytes:
     """As `model_file.h` reads them."""
     out = bytearray()
@@ -106,8 +110,7 @@ def _near(faithful: Rendering, side: int, channels: int, means: np.ndarray) -> R
 def main(folder: Path) -> None:
     (folder / "seeds").mkdir(parents=True, exist_ok=True)
     model = small_model(load_file(golden_model()))
-    integers = {name: tensor.numpy() for name, tensor in model.tensors.items()}
-    (folder / "model.bin").write_bytes(tensor_bytes(integers))
+    (folder / "model.bin").write_bytes(model_bytes(model))
     rendering = load_decoder(RENDERINGS).renderings["odd"]
     (folder / "rendering.bin").write_bytes(tensor_bytes(rendering.tensors))
     write_decoder(folder / "decoder.safetensors")
