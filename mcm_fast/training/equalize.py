@@ -19,23 +19,27 @@ _MOST = 256.0  # channels that are never used stay small
 
 
 @torch.no_grad()
-def equalize(network: Network, features: Tensor) -> None:
-    """Rescale in place, by what is seen on features (N, M, h, w) of `analysis` at all levels."""
+def equalize(network: Network, features: Tensor, hyper: bool = True) -> None:
+    """Rescale in place, by what is seen on features (N, M, h, w) of `analysis` at all levels.
+
+    hyper: the hyper-synthesis too; without, the syntheses need not change.
+    """
     network.eval()
-    hyper, context = network.hyper_synthesis, network.context
-    affines = [*hyper.affines, *(m.affine for m in context.masked), context.previous.affine]
+    side, context = network.hyper_synthesis, network.context
+    affines = [*side.affines, *(m.affine for m in context.masked), context.previous.affine]
     affines.append(context.hidden)
     largest = _largest(network, features, affines)
     scales = [(_REACH / peak.clamp(min=1e-9)).clamp(1.0, _MOST) for peak in largest]
+    if not hyper:
+        scales[:3] = [torch.ones_like(scale) for scale in scales[:3]]
     for i in (0, 1):  # four outputs become one channel: one scale for them
         scales[i] = scales[i].view(-1, 4).amin(1).repeat_interleave(4)
     for affine, scale in zip(affines, scales, strict=True):
         affine.alpha *= scale
         affine.beta *= scale
     for i in (0, 1):
-        hyper.weights[i + 1] /= scales[i][::4][None, :, None, None]
-    side = network.config.latent
-    network.synthesis.conv.weight[:, side:] /= scales[2][None, :, None, None]
+        side.weights[i + 1] /= scales[i][::4][None, :, None, None]
+    network.synthesis.conv.weight[:, network.config.latent :] /= scales[2][None, :, None, None]
     _divide_hidden(network, scales)
     per_slice = scales[-1].view(network.config.slices, 1, -1)
     heads = context.head_weight.view(network.config.slices, -1, network.config.hidden)

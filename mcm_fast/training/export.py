@@ -32,20 +32,22 @@ def export(
     if is_model(read_metadata(weights)):
         raise ValueError(f"{weights} is a model already, and its integers are not made anew")
     network = load_weights(weights)
-    counts = _counts(network, calibrate, images) if calibrate else None
+    counts = None
+    if calibrate:
+        from . import data
+        from .config import Options
+
+        counts = count(network, data.load(Options(data=calibrate, steps=1)).train[:images])
     model_file.save(network, path, counts, compact)
 
 
-def _counts(network: Network, sources: tuple[Path, ...], images: int) -> Tensor:
-    """The symbols of y over the first images, at qualities spread evenly over the range."""
+def count(network: Network, tiles: Tensor) -> Tensor:
+    """The symbols of y over uint8 tiles (N, 3, S, S), at qualities spread evenly over the range."""
     from ..codec import Codec
     from ..exact.calibrate import count_symbols
     from ..exact.quantize import export as integers_of
-    from . import data
-    from .config import Options
 
     codec = Codec(network, integers_of(network))
-    tiles = data.load(Options(data=sources, steps=1)).train[:images]
     total: Tensor | int = 0
     golden = 0.6180339887  # fractions of its multiples fill the range evenly
     for n, tile in enumerate(tiles):

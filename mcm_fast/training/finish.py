@@ -23,6 +23,7 @@ import typer
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..network.config import Config
 from ..network.model import Network
 from . import checkpoint, data
 from .config import Options
@@ -56,7 +57,7 @@ def finish(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     network = checkpoint.load_weights(weights)
-    tiles = data.load(Options(data=tuple(sources), steps=1, tile=tile, crop=64))
+    tiles = data.load(Options(data=tuple(sources), steps=1, tile=tile, crop=64, batch=1))
     features = cache_features(network.eval(), tiles.train)
     held_out = cache_features(network, tiles.held_out)
     log.info("features of %d tiles", len(features))
@@ -84,8 +85,7 @@ def _train(
         done = (step - steps.start) / len(steps)
         optimizer.param_groups[0]["lr"] = lr * max(0.01, 1 - done) * min(1.0, 0.01 + done * 20)
         chosen = torch.randint(len(features), (batch,))
-        level = (torch.arange(batch) + torch.rand(batch)) / batch * (config.levels - 1)
-        level = torch.where(torch.rand(batch) < 0.25, level.round(), level)
+        level = levels_of(config, batch)
         optimizer.zero_grad()
         loss = _loss(network, features[chosen].float(), level)
         loss.backward()
@@ -99,14 +99,23 @@ def _train(
             log.info("held out %s", _held_out(network, held_out))
 
 
+def levels_of(config: Config, batch: int) -> Tensor:
+    """A level from each part of the range, a quarter of them whole: (batch,)."""
+    level = (torch.arange(batch) + torch.rand(batch)) / batch * (config.levels - 1)
+    return torch.where(torch.rand(batch) < 0.25, level.round(), level)
+
+
+def weight_of(config: Config, level: Tensor) -> Tensor:
+    """lambda ** -0.5, with 1 in the middle of the range."""
+    log_range = math.log(config.lambda_max / config.lambda_min)
+    return (-0.5 * log_range * (level / (config.levels - 1) - 0.5)).exp()
+
+
 def _loss(network: Network, features: Tensor, level: Tensor) -> Tensor:
     """Bits a pixel, weighted by lambda ** -0.5 as in `losses`."""
     coded = network.entropy(features, level)
-    config = network.config
-    log_range = math.log(config.lambda_max / config.lambda_min)
-    weight = (-0.5 * log_range * (level / (config.levels - 1) - 0.5)).exp()
     pixels = 256 * features.shape[-2] * features.shape[-1]
-    return (weight * (coded.y_bits + coded.z_bits)).mean() / pixels
+    return (weight_of(network.config, level) * (coded.y_bits + coded.z_bits)).mean() / pixels
 
 
 @torch.no_grad()

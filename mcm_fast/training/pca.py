@@ -26,7 +26,7 @@ def initialise(network: Network, images: Tensor) -> None:
     gain = _gains(network)
     std = y.std((0, 2, 3)).clamp(min=1e-3)
     _hyper(network, y, gain)
-    _context(network, std, gain)
+    start_context(network, std)
 
 
 def _transforms(analysis: Analysis, synthesis: Synthesis, images: Tensor) -> Tensor:
@@ -82,23 +82,27 @@ def _hyper(network: Network, y: Tensor, gain: Tensor) -> None:
         network.hyper_gain.log_gain[level] = (_Z_STD / std).log()
 
 
-def _context(network: Network, std: Tensor, gain: Tensor) -> None:
-    """std [M] of y before the gain. Inputs are scaled to one size at all levels, and outputs back.
+@torch.no_grad()
+def start_context(network: Network, std: Tensor) -> None:
+    """Let a new context model say what the channels' spread does: std [M], of y before the gain.
 
-    The head's weights are zero: at first sigma is each channel's own, and mu zero.
+    Inputs are scaled to one size at all levels, and outputs back. The head's weights are zero: at
+    first sigma is each channel's own, and mu zero.
     """
     context, slices = network.context, network.config.slices
-    power = std.square().view(slices, -1).mean(1)  # [K]
+    spread = network.gain.log_gain.exp() * std  # [L, M]
+    per_slice = spread.unflatten(1, (slices, -1))
+    power = per_slice.square().mean(2)  # [L, K]
     for layer in context.masked:
-        _scale(layer.affine.alpha, power.sqrt(), gain)
-    before = power.cumsum(0) / torch.arange(1, slices + 1, device=std.device)
-    _scale(context.previous.affine.alpha, before.roll(1).sqrt(), gain)
+        _scale(layer.affine.alpha, power.sqrt())
+    before = power.cumsum(1) / torch.arange(1, slices + 1, device=std.device)
+    _scale(context.previous.affine.alpha, before.roll(1, 1).sqrt())
     head = context.head
     alpha, beta = (p.unflatten(1, (slices, 2, -1)) for p in (head.alpha, head.beta))  # views
-    alpha[:, :, 0] = gain[:, None, None] * std.view(slices, -1)
-    beta[:, :, 1] = index_of(gain[:, None] * std).unflatten(1, (slices, -1))
+    alpha[:, :, 0] = per_slice
+    beta[:, :, 1] = index_of(per_slice).clamp(min=0.0)  # below it has no slope
 
 
-def _scale(alpha: Tensor, size: Tensor, gain: Tensor) -> None:
-    """alpha [L, K * n] = 1 / (gain [L] * size [K])."""
-    alpha.unflatten(1, (len(size), -1)).copy_(1 / (gain[:, None, None] * size[:, None]))
+def _scale(alpha: Tensor, size: Tensor) -> None:
+    """alpha [L, K * n] = 1 / size [L, K]."""
+    alpha.unflatten(1, (size.shape[1], -1)).copy_(1 / size[..., None])

@@ -1,0 +1,174 @@
+"""A new context model for a finished model, on cached features: hours of one core for `small`.
+
+The channels of y are dealt out over the slices (`deal`), and a context model of the sizes that the
+preset has now learns from nothing, on rounded latents, what comes where.
+
+    python -m mcm_fast.training.new_context MODEL OUT DATA... --steps 20000 --state RUN.pt
+
+writes OUT. Transforms, hyperprior, renderings and previews are MODEL's, in the new order of
+channels: the same pictures at other rates. The id is another one. A run that was stopped goes on
+from its state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import torch
+import typer
+from torch import Tensor, nn
+
+from .. import model_file
+from ..files import write_with
+from ..network import distribution
+from ..network.model import Network
+from ..presets import config_of
+from . import data, pca
+from .config import Options
+from .deal import deal, deal_synthesis, dealt
+from .equalize import equalize
+from .export import count, put_preview, put_synthesis
+from .finish import cache_features, levels_of, weight_of
+
+log = logging.getLogger(__name__)
+
+_SEEN = 200  # images that the first distributions are made from
+_EVERY = 500  # steps between two looks at what was held out, and between two states
+
+
+class Known(NamedTuple):
+    """What a context model is given, and what it is to say."""
+
+    y_hat: Tensor  # (N, M, h, w), whole
+    hyper: Tensor  # (N, F, h, w)
+    z_bits: Tensor  # (N,)
+
+
+def new_context(
+    model: Annotated[Path, typer.Argument(help="The model's file.")],
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    sources: Annotated[list[Path], typer.Argument(help="Folders of images or of tar shards.")],
+    steps: Annotated[int, typer.Option(help="In all.")] = 20000,
+    state: Annotated[Path | None, typer.Option(help="Where a stopped run goes on.")] = None,
+    batch: int = 8,
+    lr: float = 1.5e-3,
+    seed: int = 0,
+    tile: int = 320,
+    images: Annotated[int, typer.Option(help="What the tables are fitted to.")] = 800,
+) -> None:
+    """Train a finished model's context model anew."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.manual_seed(seed)
+    old = model_file.load(model)
+    tiles = data.load(Options(data=tuple(sources), steps=1, tile=tile, crop=64, batch=1))
+    order = dealt(old.network.config)
+    features, held_out = (cache_features(old.network, t)[:, order] for t in tiles)
+    log.info("features of %d tiles", len(features))
+    network = started(old.network, features[:_SEEN].float())
+    _train(network, features, held_out, steps, lr, batch, state)
+    equalize(network, features[:64].float(), hyper=False)
+    write(old, network, out, tiles.train[:images])
+
+
+def started(network: Network, features: Tensor) -> Network:
+    """The network with its channels dealt out, and a new context model of the preset's sizes.
+
+    features: what its analysis makes of some images, dealt out already, (N, M, h, w).
+    """
+    preset = config_of(network.config.name)
+    sizes = {name: getattr(preset, name) for name in ("context", "previous", "hidden")}
+    new = deal(network, dataclasses.replace(network.config, **sizes))
+    pca.start_context(new, features.std((0, 2, 3)).clamp(min=1e-3))
+    new.requires_grad_(False).eval()
+    new.context.requires_grad_(True)
+    return new
+
+
+@torch.no_grad()
+def known(network: Network, features: Tensor, level: Tensor) -> Known:
+    y, z = network.latents(features, level)
+    z_bits = network.prior.bits(z, level).sum((1, 2, 3))
+    return Known(y, network.hyper_synthesis(z, level), z_bits)
+
+
+def bits_of(network: Network, given: Known, level: Tensor) -> Tensor:
+    """The bits of y, (N,)."""
+    mu, index = network.context(given.y_hat, given.hyper, level)
+    return distribution.bits(given.y_hat, mu, index).sum((1, 2, 3))
+
+
+def _train(
+    network: Network,
+    features: Tensor,
+    held_out: Tensor,
+    steps: int,
+    lr: float,
+    batch: int,
+    state: Path | None,
+) -> None:
+    parameters = list(network.context.parameters())
+    optimizer = torch.optim.Adam(parameters, lr, betas=(0.9, 0.98), fused=True)
+    begin = 0
+    if state is not None and state.exists():
+        saved = torch.load(state, weights_only=True)
+        network.context.load_state_dict(saved["context"])
+        optimizer.load_state_dict(saved["optimizer"])
+        begin = saved["step"]
+        log.info("goes on at step %d", begin)
+    pixels = 256 * features.shape[-2] * features.shape[-1]
+    started, total = time.monotonic(), 0.0
+    for step in range(begin, steps):
+        rate = lr * max(0.003, 1 - step / steps) * min(1.0, 0.01 + step / 200)
+        optimizer.param_groups[0]["lr"] = rate
+        chosen, level = torch.randint(len(features), (batch,)), levels_of(network.config, batch)
+        given = known(network, features[chosen].float(), level)
+        optimizer.zero_grad()
+        cost = weight_of(network.config, level) * bits_of(network, given, level)
+        loss = cost.mean() / pixels
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        total += loss.item()
+        if (step + 1) % _EVERY == 0 or step + 1 == steps:
+            since = time.monotonic() - started
+            log.info("step %d %.0fs bpp %.4f", step + 1, since, total / _EVERY)
+            log.info("held out %s", _held_out(network, held_out))
+            total = 0.0
+            if state is not None:
+                saved = {"context": network.context.state_dict(), "step": step + 1}
+                saved["optimizer"] = optimizer.state_dict()
+                write_with(state, lambda part, saved=saved: torch.save(saved, part))
+
+
+@torch.no_grad()
+def _held_out(network: Network, features: Tensor) -> str:
+    """Bits a pixel, of z too, at every level."""
+    pixels, rates = 256 * features.shape[-2] * features.shape[-1], []
+    for n in range(network.config.levels):
+        level = torch.full((len(features),), float(n))
+        given = known(network, features.float(), level)
+        bits = bits_of(network, given, level) + given.z_bits
+        rates.append(f"{bits.mean() / pixels:.4f}")
+    return "bpp " + " ".join(rates)
+
+
+def write(old: model_file.Model, network: Network, path: Path, tiles: Tensor) -> None:
+    """The model file of the network, with the old model's renderings and previews; its tables fit
+    the symbols of these tiles."""
+    model_file.save(network, path, count(network, tiles), compact=True)
+    for name, rendering in old.renderings.items():
+        deal_synthesis(rendering, network.config)
+        network.synthesis = rendering
+        put_synthesis(path, network, path, name)
+    if old.preview is not None:
+        first = old.preview.first.weight
+        first.copy_(first[:, dealt(network.config)])
+        put_preview(path, old.preview, path)
+
+
+if __name__ == "__main__":
+    typer.run(new_context)
