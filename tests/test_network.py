@@ -10,7 +10,6 @@ from mcm_fast.network.blocks import pad_edges
 from mcm_fast.network.config import Config
 from mcm_fast.network.fast import FastSynthesis, synthesis_of
 from mcm_fast.network.gdn import GDN
-from mcm_fast.network.level_affine import round_at_edges
 from mcm_fast.network.model import Network
 from mcm_fast.network.transforms import Synthesis
 from mcm_fast.presets import CONFIGS
@@ -107,18 +106,6 @@ def test_fake_quantisation_is_the_integers(quality):
     assert (hyper[0] * 16 - found.hyper).abs().gt(0.5).float().mean() < 0.01
     assert (mu[0] * 16 - found.mu).abs().gt(1).float().mean() < 0.01
     assert (index[0] - found.indexes).abs().gt(1).float().mean() < 0.01
-
-
-def test_latents_near_an_edge_are_pushed_most():
-    """Whole values exactly, and a slope that is 0 in the middle of a bin, 2 at its edges, 1 in the
-    mean."""
-    x = torch.linspace(-3, 3, 6001, dtype=torch.float64).requires_grad_()
-    rounded = round_at_edges(x)
-    assert torch.equal(rounded.detach(), (x.detach() + 0.5).floor())
-    rounded.sum().backward()
-    assert torch.allclose(x.grad[::1000], torch.zeros(7).double(), atol=1e-9)
-    assert torch.allclose(x.grad[500::1000], torch.full((6,), 2.0).double())
-    assert abs(x.grad[:-1].mean() - 1) < 1e-6
 
 
 def test_config_survives_json():

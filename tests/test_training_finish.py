@@ -76,6 +76,23 @@ def test_a_new_context_model_knows_how_wide_channels_are(network, crops):
     assert bits[0] < 0.8 * bits[1]
 
 
+def test_the_price_of_an_error_is_what_it_does_to_pixels(network, crops):
+    """Of small errors of one channel, by the pixels' squares that they move."""
+    torch.manual_seed(1)
+    features, level = network.analysis(crops).expand(8, -1, -1, -1), torch.full((8,), 4.0)
+    price = finish.price_of_errors(network, features)
+    assert price.shape == (TINY.levels, TINY.latent)
+    y, z = network.latents(features, level)
+    hyper = network.hyper_synthesis(z, level)
+    shown = network.synthesis(network.inverse_gain(y, level), hyper)
+    for channel in (0, 3):
+        error = torch.zeros_like(y)
+        error[:, channel] = 0.01 * torch.randn_like(y[:, channel])
+        moved = network.synthesis(network.inverse_gain(y + error, level), hyper) - shown
+        found = TINY.lmbda(4.0) / 3 * moved.square().sum() / error.square().sum()
+        assert abs(found / price[4, channel] - 1) < 0.2
+
+
 @pytest.fixture
 def model(network, tmp_path):
     """A model's file with a rendering and previews."""

@@ -32,12 +32,15 @@ class EqualRate(NamedTuple):
     high: float
 
 
-def bd_rate(anchor: Curve, test: Curve) -> BDRate | None:
+def bd_rate(
+    anchor: Curve, test: Curve, within: tuple[float, float] = (-math.inf, math.inf)
+) -> BDRate | None:
     """How much more rate `test` takes than `anchor` at equal PSNR, in percent, and over what range.
 
-    None where the curves share no range of PSNR, as with a curve of a single point.
+    within: no PSNR beyond these two. None where the curves share no range of PSNR in it, as with a
+    curve of a single point.
     """
-    means = _common_means(anchor, test, ("psnr", _same), ("bpp", math.log))
+    means = _common_means(anchor, test, ("psnr", _same), ("bpp", math.log), within)
     if means is None:
         return None
     a, t, low, high = means
@@ -67,13 +70,17 @@ def _same(value: float) -> float:
 
 
 def _common_means(
-    anchor: Curve, test: Curve, x: _Axis, y: _Axis
+    anchor: Curve,
+    test: Curve,
+    x: _Axis,
+    y: _Axis,
+    within: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[float, float, float, float] | None:
     """Both curves' means of y over the range of x that both cover, and that range."""
     a, t = _points(anchor, x, y), _points(test, x, y)
     if min(len(a), len(t)) < 2:
         return None
-    low, high = max(min(a), min(t)), min(max(a), max(t))
+    low, high = max(min(a), min(t), within[0]), min(max(a), max(t), within[1])
     if low >= high:
         return None
     pchip = need("scipy.interpolate").PchipInterpolator

@@ -28,17 +28,6 @@ def round_through(x: Tensor) -> Tensor:
     return x + (torch.floor(x + 0.5) - x).detach()
 
 
-def round_at_edges(x: Tensor) -> Tensor:
-    """Round to nearest, with the slope 1 - cos(2 pi x): 0 at whole numbers, 2 half way between.
-
-    A latent near the edge of its bin can come to be rounded elsewhere, so it is pushed most. By the
-    slope of the identity latents that are always zero feel the distortion that they could win back,
-    and no rate, and the rates rise for nothing.
-    """
-    slope = 1 - torch.cos(2 * torch.pi * x.detach())
-    return torch.floor(x + 0.5).detach() + (x - x.detach()) * slope
-
-
 def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     """[O, ...] -> int8 values (as float) [O, ...] and the scale of each row [O]."""
     scale = weight.detach().flatten(1).abs().amax(1).clamp(min=1e-8) / LIMIT

@@ -13,7 +13,7 @@ from .config import Config
 from .context import MultiChannelContext
 from .gain import GainUnit
 from .hyperprior import FactorizedPrior, HyperAnalysis, HyperSynthesis
-from .level_affine import LevelAffine, round_at_edges, round_through
+from .level_affine import LevelAffine, round_through
 from .transforms import Analysis, Synthesis
 
 
@@ -70,8 +70,7 @@ class Network(nn.Module):
         """
         y = self.gain(features, level)
         z = self.hyper_gain(self.hyper_analysis(y), level)
-        rounded = round_at_edges if self.hard else round_through
-        y_hat, z_hat = rounded(y), rounded(z.float())
+        y_hat, z_hat = round_through(y), round_through(z.float())
         with torch.autocast(features.device.type, enabled=False):  # it will be integers: no bf16
             hyper = self.hyper_synthesis(z_hat, level)
             mu, index = self.distributions(y_hat, hyper, level)
