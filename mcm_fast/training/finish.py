@@ -130,6 +130,11 @@ def price_of_errors(network: Network, features: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
+def cost_of_errors(price: Tensor, errors: Tensor, level: Tensor) -> Tensor:
+    """What errors (N, M, h, w) of latents cost in bits: (N,)."""
+    return (errors.square() * interpolate(price, level)[:, :, None, None]).sum((1, 2, 3))
+
+
 def levels_of(config: Config, batch: int) -> Tensor:
     """A level from each part of the range, a quarter of them whole: (batch,)."""
     level = (torch.arange(batch) + torch.rand(batch)) / batch * (config.levels - 1)
@@ -146,10 +151,9 @@ def _loss(network: Network, price: Tensor, features: Tensor, level: Tensor) -> T
     """Bits a pixel and what errors cost, weighted by lambda ** -0.5 as in `losses`."""
     coded = network.entropy(features, level)
     mean = distribution.conditional_mean(coded.y_hat, coded.mu, coded.index)
-    error = (mean - network.gain(features, level)).square()
-    error = (error * interpolate(price, level)[:, :, None, None]).sum((1, 2, 3))
+    errors = cost_of_errors(price, mean - network.gain(features, level), level)
     pixels = 256 * features.shape[-2] * features.shape[-1]
-    cost = coded.y_bits + coded.z_bits + error
+    cost = coded.y_bits + coded.z_bits + errors
     return (weight_of(network.config, level) * cost).mean() / pixels
 
 

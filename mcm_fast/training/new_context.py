@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from .. import model_file
 from ..files import write_with
 from ..network import distribution
-from ..network.gain import interpolate
 from ..network.model import Network
 from ..presets import config_of
 from . import data, pca
@@ -35,7 +34,14 @@ from .config import Options
 from .deal import deal, deal_synthesis, dealt
 from .equalize import equalize
 from .export import count, put_preview, put_synthesis
-from .finish import PROBES, cache_features, levels_of, price_of_errors, weight_of
+from .finish import (
+    PROBES,
+    cache_features,
+    cost_of_errors,
+    levels_of,
+    price_of_errors,
+    weight_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -103,10 +109,9 @@ def known(network: Network, features: Tensor, level: Tensor) -> Known:
 def costs_of(network: Network, price: Tensor, given: Known, level: Tensor) -> tuple[Tensor, Tensor]:
     """The bits of y, and what the errors of y cost in bits, (N,) each."""
     mu, index = network.context(given.y_hat, given.hyper, level)
-    error = distribution.conditional_mean(given.y_hat, mu, index) - given.y
-    error = error.square() * interpolate(price, level)[:, :, None, None]
-    bits = distribution.bits(given.y_hat, mu, index)
-    return bits.sum((1, 2, 3)), error.sum((1, 2, 3))
+    errors = distribution.conditional_mean(given.y_hat, mu, index) - given.y
+    bits = distribution.bits(given.y_hat, mu, index).sum((1, 2, 3))
+    return bits, cost_of_errors(price, errors, level)
 
 
 def _train(
