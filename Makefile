@@ -44,6 +44,7 @@ fuzz: $(VENV)/.installed
 bench: $(VENV)/.peers
 	@mkdir -p build
 	$(BIN)/python -m pytest benchmarks -rs --benchmark-json=build/bench.json \
+	    --tables benchmarks/results/cpu.md \
 	    -o python_files='bench_*.py' -o python_functions='bench_* test_*'
 
 # On a machine with an NVIDIA GPU, with what PYTHON has installed: torch, triton, numpy, safetensors,

@@ -1,4 +1,7 @@
-"""Rows that the benchmarks report, written as tables to results/cpu.md when all are done."""
+"""Rows that the benchmarks report, shown as tables when all are done; `--tables FILE` keeps them.
+
+Only `make bench`, which runs all of them, writes results/cpu.md.
+"""
 
 import platform
 from pathlib import Path
@@ -9,7 +12,6 @@ import torch
 from mcm_fast.evaluation.tables import pipes, table_of
 from mcm_fast.exact.extension import extension
 
-RESULTS = Path(__file__).parent / "results" / "cpu.md"
 THREADS = 2
 
 _tables: dict[str, list[dict[str, str]]] = {}
@@ -27,13 +29,19 @@ def report():
     return lambda title, row: _tables.setdefault(title, []).append(row)
 
 
-def pytest_sessionfinish():
+def pytest_addoption(parser):
+    parser.addoption("--tables", type=Path, help="Write the benchmarks' tables to this file.")
+
+
+def pytest_terminal_summary(terminalreporter, config):
     if not _tables:
         return
     parts = ["# Benchmarks on a CPU\n\nWritten by `make bench`; medians.\n\n" + machine()]
     parts += [f"## {title}\n\n{pipes(table_of(rows))}" for title, rows in _tables.items()]
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n\n".join(parts) + "\n")
+    page = "\n\n".join(parts) + "\n"
+    terminalreporter.write_line(page)
+    if config.option.tables is not None:
+        config.option.tables.write_text(page)
 
 
 def machine() -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -140,9 +141,27 @@ def test_a_stopped_run_goes_on(model, photos, tmp_path):
     assert all(torch.equal(logs[0][name], logs[1][name]) for name in logs[0])
 
 
+def test_a_runs_weights_get_one_and_go_on_with_it(network, photos, tmp_path):
+    """Weights in, weights out; with `keep` the order stays, and what has been learned."""
+    paths = [tmp_path / f"{name}.safetensors" for name in ("first", "second", "third")]
+    finish.save(network, paths[0])
+    options = {"batch": 4, "tile": 64}
+    new_context(paths[0], paths[1], [photos], steps=40, **options)
+    new_context(paths[1], paths[2], [photos], steps=40, keep=True, **options)
+    first, second, third = (load_weights(path).eval() for path in paths)
+    order = dealt(TINY)
+    for new in (second, third):
+        assert torch.equal(new.analysis.conv.weight, first.analysis.conv.weight[order])
+    assert not torch.equal(second.context.head_weight, third.context.head_weight)
+    seen = torch.from_numpy(np.stack([picture(seed, 64, 64) for seed in range(10)]))
+    seen, level = seen.permute(0, 3, 1, 2).float() / 255, torch.full((10,), 5.0)
+    bits = [n.entropy(n.analysis(seen), level).y_bits.sum() for n in (second, third)]
+    assert bits[1] < bits[0]
+
+
 def test_what_finish_leaves(network, photos, tmp_path):
     weights = tmp_path / "weights.safetensors"
-    finish._save(network, weights)
+    finish.save(network, weights)
     finish.finish(weights, tmp_path / "out", [photos], steps=4, batch=2, tile=64)
     for name in ("float", "equalized", "weights"):
         after = load_weights(tmp_path / "out" / f"{name}.safetensors")

@@ -30,6 +30,7 @@ Synthetic = Annotated[
 Parts = Annotated[
     str | None, typer.Option(help="all, synthesis or fast. [default: synthesis with --gan]")
 ]
+Optimizer = Annotated[str, typer.Option(help="adam or soap.")]
 Pictures = Annotated[bool, typer.Option(help="A PNG of held-out crops at each evaluation.")]
 
 
@@ -48,6 +49,7 @@ def train(
     batch: Annotated[int, typer.Option(help="Crops a step and device.")] = _D.batch,
     crop: int = _D.crop,
     tile: Annotated[int, typer.Option(help="Images are kept in tiles of this size.")] = _D.tile,
+    optimizer: Optimizer = _D.optimizer,
     lr: float = _D.lr,
     warmup: Annotated[int, typer.Option(help="Steps.")] = _D.warmup,
     clip: Annotated[float, typer.Option(help="Of the gradient's norm.")] = _D.clip,

@@ -121,9 +121,11 @@ class Network(nn.Module):
         rows[:, :, 1] = distribution.index_of(1.0) + 7 * torch.randn_like(rows[:, :, 1])
         return self
 
-    def quantize(self, quantized: bool = True) -> None:
-        """Turn the last phase of training on or off: everything is rounded as it is in use."""
-        self.hard = quantized
-        for module in self.modules():
+    def quantize(self, quantized: bool = True, part: nn.Module | None = None) -> None:
+        """Turn the last phase of training on or off: everything is rounded as it is in use, or one
+        part of the network only."""
+        if part is None:
+            self.hard = quantized
+        for module in (part or self).modules():
             if isinstance(module, LevelAffine | HyperSynthesis | MultiChannelContext):
                 module.quantized = quantized

@@ -2,7 +2,7 @@
 
 state.pt                weights, average, optimiser, discriminator, random generators, step
 weights.safetensors     the averaged weights, fp32; metadata: config (JSON), step
-moments.safetensors     the optimiser's moments, bf16; metadata: step
+moments.safetensors     Adam's moments, bf16; metadata: step
 
 A shipped model `NAME.safetensors` starts a run as well; its moments, if any, are `NAME.moments`.
 """
@@ -21,6 +21,7 @@ from ..files import write_with
 from ..network.config import Config
 from ..network.fast import synthesis_of
 from ..network.model import Network
+from .soap import Soap
 from .step import Step
 
 STATE, WEIGHTS, MOMENTS = "state.pt", "weights.safetensors", "moments.safetensors"
@@ -63,25 +64,28 @@ def load_state(folder: Path, step: Step) -> dict[str, Any]:
     return state["position"]
 
 
-def _moments(optimizer: torch.optim.Adam) -> list[dict[str, torch.Tensor]]:
+def _moments(optimizer: torch.optim.Optimizer) -> list[dict[str, torch.Tensor]]:
     return [dict(optimizer.state[p]) for p in optimizer.param_groups[0]["params"]]
 
 
-def _restore(optimizer: torch.optim.Adam, moments: list[dict[str, torch.Tensor]]) -> None:
+def _restore(optimizer: torch.optim.Optimizer, moments: list[dict[str, torch.Tensor]]) -> None:
     for p, saved in zip(optimizer.param_groups[0]["params"], moments, strict=True):
         for name, value in saved.items():
             optimizer.state[p][name].copy_(value)
 
 
 def save_weights(folder: Path, step: Step, number: int) -> None:
-    """Write the averaged weights and the moments beside them."""
+    """Write the averaged weights, and Adam's moments beside them (SOAP's say nothing without their
+    bases)."""
     metadata = {"config": step.network.config.to_json(), "step": str(number)}
     weights = {k: v.float().cpu().contiguous() for k, v in step.ema.state_dict().items()}
+    write_with(folder / WEIGHTS, lambda path: save_file(weights, path, metadata))
+    if isinstance(step.optimizer, Soap):
+        return
     moments = {}
     for name, p in step.network.named_parameters():
         for key in ("exp_avg", "exp_avg_sq"):
             moments[f"{key}.{name}"] = step.optimizer.state[p][key].bfloat16().cpu().contiguous()
-    write_with(folder / WEIGHTS, lambda path: save_file(weights, path, metadata))
     count = step.optimizer.state[step.parameters[0]]["step"].item()
     write_with(folder / MOMENTS, lambda path: save_file(moments, path, {"step": str(int(count))}))
 
@@ -125,7 +129,7 @@ def load_moments(weights: Path, step: Step) -> bool:
         path = weights.with_name(weights.name.replace("weights", "moments"))
     else:
         path = weights.with_suffix(".moments")
-    if not path.exists():
+    if not path.exists() or isinstance(step.optimizer, Soap):
         return False
     with safe_open(path, "pt") as file:
         count = float(file.metadata()["step"])

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+OPTIMIZERS = ("adam", "soap")
 PARTS = ("all", "synthesis", "fast")  # fast: a `FastSynthesis` in the synthesis' place
 
 
@@ -40,6 +41,7 @@ class Options:
     held_out: int = 64  # crops at most whose loss is shown beside the training loss
 
     # The optimiser.
+    optimizer: str = "adam"  # of OPTIMIZERS; see `soap`
     lr: float = 4e-4
     warmup: int = 500  # steps
     clip: float = 1.0  # of the gradient's global norm
@@ -68,6 +70,8 @@ class Options:
             object.__setattr__(self, "parts", "synthesis" if self.gan > 0 else "all")
         if self.parts not in PARTS:
             raise ValueError(f"parts {self.parts!r} is none of {', '.join(PARTS)}")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer {self.optimizer!r} is none of {', '.join(OPTIMIZERS)}")
         self._check_sizes()
         self._check_schedule()
 

@@ -39,12 +39,12 @@ def deal(network: Network, config: Config) -> Network:
         state[name] = state[name].index_select(dimension, dealt(config))
     new = Network(config)
     new.load_state_dict(state | {n: t for n, t in new.state_dict().items() if n not in state})
-    deal_synthesis(new.synthesis, config)
+    deal_synthesis(new.synthesis, dealt(config))
     return new
 
 
 @torch.no_grad()
-def deal_synthesis(synthesis: Synthesis, config: Config) -> None:
+def deal_synthesis(synthesis: Synthesis, order: Tensor) -> None:
     """In place: its first columns are of y, the others of the hyper features."""
-    columns = synthesis.conv.weight[:, : config.latent]
-    columns.copy_(columns[:, dealt(config)])
+    columns = synthesis.conv.weight[:, : len(order)]
+    columns.copy_(columns[:, order])

@@ -68,12 +68,12 @@ def finish(
     network.hard = True
     price = price_of_errors(network, features[:PROBES].float())
     _train(network, price, features, held_out, range(first), lr, batch)
-    _save(network, out / "float.safetensors")
+    save(network, out / "float.safetensors")
     equalize(network, features[:64].float())
-    _save(network, out / "equalized.safetensors")
+    save(network, out / "equalized.safetensors")
     network.quantize()
     _train(network, price, features, held_out, range(first, steps), lr / 2, batch)
-    _save(network, out / "weights.safetensors")
+    save(network, out / "weights.safetensors")
 
 
 def _train(
@@ -169,7 +169,8 @@ def _held_out(network: Network, features: Tensor) -> str:
     return "bpp " + " ".join(rates)
 
 
-def _save(network: Network, path: Path) -> None:
+def save(network: Network, path: Path) -> None:
+    """Float weights, as a run leaves them."""
     state = {name: t.detach().contiguous() for name, t in network.state_dict().items()}
     save_file(state, path, {"config": network.config.to_json()})
 

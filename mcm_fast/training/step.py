@@ -22,6 +22,7 @@ from .data import Plan, crop
 from .distributed import World, total
 from .losses import STATISTICS, Objective
 from .schedule import Phase
+from .soap import Soap
 
 log = logging.getLogger(__name__)
 
@@ -60,25 +61,31 @@ class Step:
         self.amp = cuda if options.amp is None else options.amp
         self.compiled = cuda if options.compile is None else options.compile
         self.graphed = (cuda if options.graph is None else options.graph and cuda) and (
-            world.size == 1
+            world.size == 1 and options.optimizer == "adam"
         )
         self.clip, self.size, self.tiles = options.clip, options.crop, tiles
         self.phase = Phase()
-        self._allocate(options.batch)
+        self._allocate(options)
         self._build(options)
         self._start()
 
-    def _allocate(self, batch: int) -> None:
-        d = self.device
+    def _allocate(self, options: Options) -> None:
+        d, batch = self.device, options.batch
         self.parameters = list(self.network.parameters())
         self.averages = list(self.ema.parameters())
         self.lr, self.ema_weight = torch.zeros((), device=d), torch.zeros((), device=d)
-        self.optimizer = self._adam(self.parameters)
+        self.optimizer = self._optimizer(options)
         self.geometry = torch.zeros(batch, 6, dtype=torch.int64, device=d)
         self.level = torch.zeros(batch, device=d)
         levels = self.network.config.levels
         self.statistics = torch.zeros(levels, len(STATISTICS), device=d)
         self.health = torch.zeros(len(HEALTH), device=d)
+
+    def _optimizer(self, options: Options) -> torch.optim.Optimizer:
+        if options.optimizer == "adam":
+            return self._adam(self.parameters)
+        half = self.device.type == "cuda" or half_gradients.is_fast()
+        return Soap(self.parameters, self.lr, half=half)
 
     def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
         """Adam whose learning rate and state are on the device from the start."""
