@@ -81,7 +81,6 @@ def train(
     """Train a network."""
     given = dict(locals())
     started = time.monotonic()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     if benchmark and steps is None and minutes is None:
         given["steps"] = 1
     _train(_options(context, given), given, started)
@@ -108,6 +107,7 @@ def _train(options: Options, given: dict[str, object], started: float) -> None:
 
     from ..training.distributed import join, leave
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_flush_denormal(True)
     base, target = given["init_from"], given["export"]
     if target is not None and options.parts != "all" and base is None:
