@@ -172,6 +172,7 @@ class RoundReader {
     // There is room for a word a visit, and `kLanes` more: only here can it become too small.
     if (!words.run_short(count_of(escaping), visits.lanes)) return;
     words.seek(words.position());
+    warp.sync();  // all lanes have read what is written over
     words.fill(warp, words_, room_, 0, 1);
     warp.sync();
   }
