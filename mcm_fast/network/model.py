@@ -35,6 +35,10 @@ class Coded(NamedTuple):
     z_bits: Tensor
 
 
+def _noisy(x: Tensor) -> Tensor:
+    return x + torch.rand_like(x) - 0.5
+
+
 class Network(nn.Module):
     """Multi-channel context model for generative image compression (CLIC 2021)."""
 
@@ -64,9 +68,11 @@ class Network(nn.Module):
 
         What goes where: the context model, the hyper-synthesis and the synthesis see rounded
         latents, straight through, because that is what they see in use. The rate sees latents
-        with uniform noise, a smooth surrogate, until the last phase (`hard`): then it sees rounded
-        ones too. ("Soft then hard", Guo et al., ICML 2021: noise charges a latent that is always
-        zero for the edges of its bin, and is paid off by latents just past an edge.)
+        with uniform noise, a smooth surrogate, until the last phase (`hard`): then it sees y
+        rounded. ("Soft then hard", Guo et al., ICML 2021: noise charges a latent that is always
+        zero for the edges of its bin, and is paid off by latents just past an edge.) z keeps its
+        noise: rounded, it feels no price within its bin, drifts over the edges, and in a long run
+        doubles its bits (docs/log/training.md, 2026-11-27).
         """
         y = self.gain(features, level)
         z = self.hyper_gain(self.hyper_analysis(y), level)
@@ -75,8 +81,9 @@ class Network(nn.Module):
             hyper = self.hyper_synthesis(z_hat, level)
             mu, index = self.distributions(y_hat, hyper, level)
         y_rated, z_rated = y_hat, z_hat
-        if self.training and not self.hard:
-            y_rated, z_rated = (v + torch.rand_like(v) - 0.5 for v in (y, z))
+        if self.training:
+            z_rated = _noisy(z)
+            y_rated = y_hat if self.hard else _noisy(y)
         y_bits = distribution.bits(y_rated, mu, index).sum((1, 2, 3))
         z_bits = self.prior.bits(z_rated, level).sum((1, 2, 3))
         return Coded(y_hat, mu, index, hyper, y_bits, z_bits)
