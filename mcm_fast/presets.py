@@ -31,9 +31,9 @@ CONFIGS = {
             latent=192,
             hyper_latent=64,
             hyper_widths=(64, 64, 96),
-            context=(32, 16, 16),
-            previous=32,
-            hidden=64,
+            context=(32, 24, 24),
+            previous=48,
+            hidden=96,
         ),
         # The paper's scale, for a GPU.
         Config(

@@ -18,7 +18,7 @@ PDL = {"PDL": True, "launch_pdl": True}
 # A step has few positions: the fewest that a product takes, and many threads to fetch weights.
 CONTEXT_LAZY = {"TILE": 16, "num_warps": 8, "maxnreg": 255}
 CONTEXT_STEP = {"TILE": 16, "num_warps": 8, "maxnreg": 255, "PDL": False}
-CONTEXT_ALL = {"TILE": 32, "num_warps": 8, "maxnreg": 255}
+CONTEXT_ALL = {"TILE": 16, "num_warps": 8, "maxnreg": 255}
 HYPER_LAYER = {"TILE": 32, "num_warps": 4}
 AFFINE_AT = {"BLOCK": 256, "num_warps": 4}
 if os.environ.get("MCM_FAST_PDL") == "1":
