@@ -232,6 +232,7 @@ def test_builds_the_coder(modules, tmp_path, more):
     assert "seen" in module.DECODING and (more or module.phases() == [])
 
 
+@pytest.mark.slow
 def test_builds_itself(modules, tmp_path):
     """Without setuptools: plain lines."""
     import build

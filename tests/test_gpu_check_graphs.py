@@ -74,6 +74,7 @@ def test_rungs_of_a_gpu(modules, tmp_path):  # noqa: F811
 
 
 @NO_GPU
+@pytest.mark.slow
 def test_dry_run(tmp_path):
     names = "facts", "parity prelude", "parity render", "pdl"
     run = check("--dry-run", "--out", str(tmp_path), "--only", *names)

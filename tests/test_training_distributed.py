@@ -41,6 +41,7 @@ def test_the_threads_of_a_group_end_with_it(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_step_of_one(options, shard, model, tmp_path):
     """Two processes with 2 crops each and one with the same 4; rounded, so without noise."""
     two = tmp_path / "two"

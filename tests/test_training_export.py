@@ -107,6 +107,7 @@ def photographs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_smoke_from_scratch(photographs, tmp_path):
     """Half a minute from random weights, without the head start of principal axes."""
     torch.manual_seed(0)
