@@ -195,8 +195,8 @@ def test_wrong_exceptions(codec, engine):
 
 @pytest.mark.parametrize("runner", RUNNERS[1:])
 def test_kodak(kodak, runner):
-    """Three photographs through the shipped model, byte for byte."""
-    check_photographs(kodak[::8], [5000], runner)
+    """A photograph through the shipped model, byte for byte; all of them below."""
+    check_photographs(kodak[7:8], [5000], runner)
 
 
 @pytest.mark.slow
