@@ -17,7 +17,7 @@ pytest.importorskip("triton")
 
 ROOT = Path(__file__).parents[1]
 WAIT, LET_GO = "griddepcontrol.wait", "griddepcontrol.launch_dependents"
-STEP = {False: 900, True: 920}  # instructions of context_step with `small`, at most
+STEP = {False: 896, True: 918}  # instructions of context_step with `small`, at most
 # In a process of its own: in this one the kernels belong to the interpreter.
 COMPILED = """
 import json, sys, kernel_builds
