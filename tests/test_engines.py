@@ -125,7 +125,7 @@ def test_ends_of_int16(codec, runner):
 
 @pytest.mark.parametrize("runner", RUNNERS[1:])
 def test_several_groups(codec, runner):
-    y, z = latents_like(codec, 60, 70, 3000.0)
+    y, z = latents_like(codec, 30, 35, 3000.0)
     coded = assert_parity(codec.integers, y, z, 10000, runner)
     assert coded.groups > 1
 
