@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcm_fast import Codec
+from mcm_fast.network.fast import FastSynthesis
+from mcm_fast.network.transforms import at_once
 from mcm_fast.presets import CONFIGS, config_of
 from mcm_fast.transforms import run as transforms
 from mcm_fast.transforms.tiles import analysis_reach, cover, stage_reach, synthesis_reach
@@ -85,6 +87,20 @@ def test_reach_is_what_the_networks_see(preset):
         columns = reached_from(lambda y: network.synthesis(y, side), shape, at)
         found.append(beyond_pairs(at, *(column // 16 for column in columns)))
     assert max(found) == synthesis_reach(config)
+
+
+@pytest.mark.parametrize("preset", CONFIGS)
+def test_a_fast_synthesis_sees_no_further_than_its_tiles(preset):
+    config = config_of(preset)
+    fast = spread(FastSynthesis(config)).eval()
+    y = torch.randn(1, config.latent, 4, 40)
+    side = torch.randn(1, config.hyper_widths[2], 4, 40)
+    rows, columns = transforms.Span(0, 4, 0, 4), transforms.Span(0, 40, 18, 22)
+    narrowing = transforms.Narrowing(at_once, config, rows, columns)
+    with torch.no_grad():
+        part, whole = narrowing.inner(fast(y, side, narrowing)), fast(y, side)
+    assert part.shape[3] == 4 * 16
+    assert torch.allclose(part, whole[..., 18 * 16 : 22 * 16], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(700, 900), (900, 333), (20, 1500), (1500, 20)], ids=str)

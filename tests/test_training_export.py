@@ -48,28 +48,6 @@ def test_a_synthesis_replaces_the_models_own(options, model, tmp_path):
     assert model_file.load(path).integers.id == model_file.load(model).integers.id
 
 
-def test_a_fast_synthesis_joins_its_model(options, model, tmp_path):
-    """Trained beside frozen latents, in two pieces, it decodes the same streams, tiles and all."""
-    fast = dataclasses.replace(options, parts="fast", steps=4)
-    weights_after(dataclasses.replace(fast, steps=2), init_from=model)
-    step = weights_after(fast, init_from=model, resume=True)
-    frozen = load_file(model)
-    for name, tensor in step.network.state_dict().items():
-        if not name.startswith("synthesis."):
-            assert torch.equal(tensor, frozen[f"network.{name}"].float())
-    weights, path = options.out / checkpoint.WEIGHTS, tmp_path / "both.safetensors"
-    run("export", weights, path, "--into", model, "--rendering", "fast")
-    assert model_file.load(path).integers.id == model_file.load(model).integers.id
-    loaded = model_file.load(path)
-    assert loaded.renderings.keys() == {"fast"}
-    whole, tiled = (Codec.from_file(path).with_limits(tile_pixels=n) for n in (2**24, 96 * 96))
-    stream = whole.compress(torch.from_numpy(picture(3, 60, 1300).copy()).permute(2, 0, 1))
-    decoded = whole.decompress(stream, rendering="fast")
-    assert decoded.shape == (3, 60, 1300)
-    assert not torch.equal(decoded, whole.decompress(stream))
-    assert (decoded.int() - tiled.decompress(stream, rendering="fast").int()).abs().max() <= 1
-
-
 @pytest.mark.parametrize("how", [{"blend": 0.5}, {"rendering": "faithful"}], ids=str)
 def test_a_fast_synthesis_takes_no_others_place(model, tmp_path, how):
     network = model_file.load(model).network

@@ -28,7 +28,7 @@ Synthetic = Annotated[
     float, typer.Option(help="The share of text, line art, screens, flat and gray.")
 ]
 Parts = Annotated[
-    str | None, typer.Option(help="all, synthesis or fast. [default: synthesis with --gan]")
+    str | None, typer.Option(help="all or synthesis. [default: synthesis with --gan]")
 ]
 Optimizer = Annotated[str, typer.Option(help="adam or soap.")]
 Pictures = Annotated[bool, typer.Option(help="A PNG of held-out crops at each evaluation.")]
@@ -134,8 +134,7 @@ def _export(options: Options, network: object, base: Path | None, target: Path) 
     from ..training.export import put_synthesis
 
     if options.parts != "all":
-        rendering = "fast" if options.parts == "fast" else "perceptual"
-        put_synthesis(base, network, target, rendering)
+        put_synthesis(base, network, target)
     else:
         model_file.save(network, target)
 

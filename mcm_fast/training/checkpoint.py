@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 from .. import model_file
 from ..files import write_with
 from ..network.config import Config
-from ..network.fast import synthesis_of
 from ..network.model import Network
 from .soap import Soap
 from .step import Step
@@ -100,10 +99,8 @@ def load_weights(path: Path) -> Network:
         return model_file.load(path).network.requires_grad_(True)
     if "config" not in metadata:
         raise ValueError(f"{path} has no config in its metadata")
-    network, state = Network(Config.from_json(metadata["config"])), load_file(path)
-    names = [n.removeprefix("synthesis.") for n in state if n.startswith("synthesis.")]
-    network.synthesis = synthesis_of(network.config, names)
-    network.load_state_dict(state)
+    network = Network(Config.from_json(metadata["config"]))
+    network.load_state_dict(load_file(path))
     return network
 
 

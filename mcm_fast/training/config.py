@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 OPTIMIZERS = ("adam", "soap")
-PARTS = ("all", "synthesis", "fast")  # fast: a `FastSynthesis` in the synthesis' place
+PARTS = ("all", "synthesis")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -91,6 +91,7 @@ def put_synthesis(
         if blend < 1:
             tensor = tensors[own + name].float().lerp(tensor, blend)
         blended[prefix + name] = tensor
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
     tensors |= {name: tensor.half().contiguous() for name, tensor in blended.items()}
     write_with(path, lambda part: save_file(tensors, part, metadata))
 

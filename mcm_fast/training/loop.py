@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..network.fast import FastSynthesis
 from ..network.model import Network
 from ..presets import config_of
 from . import checkpoint, data, distributed, pca, pictures, tile_cache
@@ -62,16 +61,12 @@ class Trainer:
             network = checkpoint.load_weights(init_from)
         elif network is None:
             network = self._new_network(train, initialise=not resume)
-        if options.parts == "fast" and not isinstance(network.synthesis, FastSynthesis):
-            network.synthesis = FastSynthesis(network.config)
         self.step = Step(network.train(), train, options, world)
         self.number, self.before = 0, 0.0
         if resume:
             position = checkpoint.load_state(options.out, self.step)
             self.number, self.before = position["step"], position["seconds"]
-        elif (
-            init_from and options.parts != "fast" and checkpoint.load_moments(init_from, self.step)
-        ):
+        elif init_from and checkpoint.load_moments(init_from, self.step):
             log.info("moments beside %s taken", init_from)
         self._prepare(network, len(train))
         log.info("%.0fs: at step %d", self.seconds, self.number)

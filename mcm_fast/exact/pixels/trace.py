@@ -81,7 +81,7 @@ class _List:
 
 
 def trace_synthesis(synthesis: Synthesis) -> list[FloatLayer]:
-    """The layers of the network's synthesis. Its pixels come in levels: 255 for white."""
+    """The layers of a synthesis. Its pixels come in levels: 255 for white."""
     out = _List()
     x = out.conv(0, synthesis.conv)
     for block in synthesis.stacked:
@@ -89,7 +89,9 @@ def trace_synthesis(synthesis: Synthesis) -> list[FloatLayer]:
     for stage in synthesis.stages:
         for block in stage.blocks:
             x = out.block(x, block)
-        x = out.inverse_gdn(out.attention(x, stage.attention), stage.gdn)
+        if isinstance(stage.attention, Attention):
+            x = out.attention(x, stage.attention)
+        x = out.inverse_gdn(x, stage.gdn)
         x = out.conv(x, stage.conv, factor=stage.factor)
     last = out.layers[-1]
     last.weight, last.bias = last.weight * 255, (last.bias + 0.5) * 255
