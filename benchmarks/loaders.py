@@ -1,5 +1,5 @@
 """Pictures a second that a loader decodes and encodes through Pillow, on one thread, beside the
-formats that data sets come in. Prints a table in Markdown.
+formats that data sets come in; and decodes by the rendering `fast`. Prints a table in Markdown.
 
     OMP_NUM_THREADS=1 python benchmarks/loaders.py [FOLDER OF PNG FILES]
 
@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 
 import mcm_fast.pillow  # noqa: F401
+from mcm_fast.integrations import pictures
 
 try:
     import pillow_jxl  # noqa: F401
@@ -45,7 +46,9 @@ def encoded(image: Image.Image, name: str, quality: int) -> bytes:
     return file.getvalue()
 
 
-def decoded(data: bytes) -> bytes:
+def decoded(data: bytes, rendering: str | None = None) -> bytes:
+    if rendering is not None:
+        return pictures.decode(data, "pil", rendering).tobytes()
     return Image.open(io.BytesIO(data)).convert("RGB").tobytes()
 
 
@@ -88,15 +91,20 @@ def main() -> None:
             continue
         quality = 50 if name == "mcm_fast" else nearest_quality(images, name, target)
         row(images, name, quality, pixels)
+        if name == "mcm_fast":
+            row(images, name, quality, pixels, "fast")
 
 
-def row(images: list[Image.Image], name: str, quality: int, pixels: int) -> None:
+def row(
+    images: list[Image.Image], name: str, quality: int, pixels: int, rendering: str | None = None
+) -> None:
     streams = [encoded(image, name, quality) for image in images]
     for stream, image in zip(streams, images, strict=True):
-        assert len(decoded(stream)) == 3 * image.width * image.height
-    decoding = rate_of(lambda: [decoded(stream) for stream in streams], len(images))
+        assert len(decoded(stream, rendering)) == 3 * image.width * image.height
+    decoding = rate_of(lambda: [decoded(stream, rendering) for stream in streams], len(images))
     encoding = rate_of(lambda: [encoded(image, name, quality) for image in images], len(images))
     bits = 8 * sum(map(len, streams)) / pixels
+    name = name if rendering is None else f"{name}, {rendering}"
     print(f"| {name} | {quality} | {bits:.3f} | {decoding:.1f} | {encoding:.2f} |", flush=True)
 
 

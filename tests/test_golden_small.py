@@ -17,6 +17,12 @@ def test_ids():
     assert ids_of().items() >= INDEX["ids"].items()
 
 
+def test_the_documents_say_so():
+    """docs/models.md is where the promise is made: it names what the golden streams hold."""
+    text = (FOLDER.parents[2] / "docs" / "models.md").read_text()
+    assert all(f"`{key}`" in text for key in (INDEX["model"], *INDEX["ids"].values()))
+
+
 @pytest.mark.parametrize("name", INDEX["streams"])
 def test_latents(name):
     latents = mcm_fast.load("small").decode((FOLDER / f"{name}.mcm").read_bytes())

@@ -51,6 +51,24 @@ def test_pictures_of_every_kind(stream):
         pictures.decode(stream, np.zeros(3))
 
 
+def test_another_rendering(stream):
+    """Every loader takes its name; one that the model does not have is an error."""
+    from mcm_fast.integrations import datasets, ray, webdataset
+
+    wanted = mcm_fast.imread(stream, rendering="fast")
+    assert not np.array_equal(wanted, mcm_fast.imread(stream))
+    batch = {"mcm": [stream]}
+    found = [
+        pictures.decode(stream, "numpy", "fast"),
+        pickle.loads(pickle.dumps(webdataset.decoder("numpy", "fast")))("a.mcm", stream),
+        datasets.decode("mcm", "numpy", "fast")(batch)["mcm"][0],
+        ray.Decompress(device="cpu", rendering="fast")(batch)["image"][0],
+    ]
+    assert is_picture(wanted, "numpy") and all(np.array_equal(wanted, array) for array in found)
+    with pytest.raises(ValueError, match="unknown rendering"):
+        pictures.decode(stream, "numpy", "faster")
+
+
 def test_a_webdataset(tmp_path):
     wds = pytest.importorskip("webdataset")
     from mcm_fast.integrations.webdataset import decoder, encoder
@@ -96,6 +114,8 @@ def test_litdata(tmp_path, stream):
     samples = list(litdata.StreamingDataset(str(tmp_path), serializers=serializers()))
     assert [sample["number"] for sample in samples] == [0, 1, 2]
     assert all(is_picture(sample["image"]) for sample in samples)
+    of_bytes = serializers(kind="numpy", rendering="fast")["bytes"]
+    assert np.array_equal(of_bytes.deserialize(stream), mcm_fast.imread(stream, rendering="fast"))
     of_bytes = serializers(kind="pil")["bytes"]
     assert of_bytes.deserialize(b"others") == b"others"
     assert is_picture(of_bytes.deserialize(stream), "pil")
@@ -105,7 +125,7 @@ def test_mosaicml_streaming(tmp_path, stream):
     streaming = host_program("streaming")
     from mcm_fast.integrations.streaming import McmEncoding
 
-    kinds = {"torch": "mcm:80", "numpy": "mcm:80:0:numpy", "pil": "mcm:80:pil"}
+    kinds = {"torch": "mcm:80", "numpy": "mcm:80:0:numpy", "pil": "mcm:80:pil:fast"}
     same = [picture(), Image.fromarray(picture()), torch.from_numpy(picture()).permute(2, 0, 1)]
     folder = str(tmp_path)
     with streaming.MDSWriter(out=folder, columns={"number": "int", **kinds}) as writer:
@@ -120,6 +140,8 @@ def test_mosaicml_streaming(tmp_path, stream):
         assert all(is_picture(sample[kind], kind) for sample in samples for kind in kinds)
     shard = next(tmp_path.glob("*.mds")).read_bytes()
     assert shard.count(stream) == 12  # of every column, at its quality
+    fast = mcm_fast.imread(stream, rendering="fast")
+    assert np.array_equal(np.asarray(dataset[3]["pil"]), fast)
     assert vars(McmEncoding.from_str("37.5:2")) == vars(McmEncoding(37.5, 2, "torch"))
     for wrong in ("mcm:", "mcm:1:2:3", "mcm:101", "mcm:1.2.3", "mcm:50:jax", "mcm:50:0:pil:1"):
         with pytest.raises(ValueError, match="not"):

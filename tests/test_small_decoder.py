@@ -19,7 +19,7 @@ def test_integers_of_small():
     assert PATH.stat().st_size < 32 * 2**20
     decoder = PixelDecoder(PATH)
     assert decoder.id == mcm_fast.models()["small"]
-    assert set(decoder.renderings) >= {"faithful", "balanced", "perceptual"}
+    assert set(decoder.renderings) >= {"faithful", "fast", "balanced", "perceptual"}
     with safe_open(PATH, "np") as file:
         kinds = {file.get_slice(name).get_dtype() for name in file.keys()}
     assert all(kind.startswith("I") for kind in kinds), kinds
@@ -31,7 +31,7 @@ def test_every_rendering_is_what_the_file_says():
     assert stated == {name: found[name].id.hex() for name in stated}
 
 
-@pytest.mark.parametrize("rendering", ["faithful", "balanced", "perceptual"])
+@pytest.mark.parametrize("rendering", ["faithful", "fast", "balanced", "perceptual"])
 @pytest.mark.parametrize("quality", [10, 50, 90])
 def test_it_loses_little(kodak, rendering, quality):
     """Against floating point, of three pieces of Kodak: at most 0.03 dB in the mean."""

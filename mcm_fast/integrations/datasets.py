@@ -12,16 +12,19 @@ from functools import partial
 from typing import Any
 
 from .. import pillow  # noqa: F401  (what makes `datasets.Image` read streams)
+from ..presets import FAITHFUL
 from . import pictures
 from .pictures import Kind, check_kind
 
 Batch = dict[str, list[Any]]
 
 
-def decode(column: str, kind: Kind = "torch") -> Callable[[Batch], Batch]:
+def decode(
+    column: str, kind: Kind = "torch", rendering: str = FAITHFUL
+) -> Callable[[Batch], Batch]:
     """A transform for `set_transform` or `map`: the column's streams become pictures, "torch"
-    (C, H, W), "numpy" (H, W, C) or "pil"."""
-    return partial(_decode, column=column, kind=check_kind(kind))
+    (C, H, W), "numpy" (H, W, C) or "pil", painted by a rendering of their model."""
+    return partial(_decode, column=column, kind=check_kind(kind), rendering=rendering)
 
 
 def encode(
@@ -31,10 +34,11 @@ def encode(
     return partial(_encode, column=column, into=into, quality=quality, effort=effort)
 
 
-def _decode(batch: Batch, column: str, kind: Kind) -> Batch:
+def _decode(batch: Batch, column: str, kind: Kind, rendering: str) -> Batch:
     if column not in batch:  # another column alone was asked for
         return batch
-    return {**batch, column: [pictures.decode(stream, kind) for stream in batch[column]]}
+    decoded = [pictures.decode(stream, kind, rendering) for stream in batch[column]]
+    return {**batch, column: decoded}
 
 
 def _encode(batch: Batch, column: str, into: str, quality: float, effort: int) -> Batch:

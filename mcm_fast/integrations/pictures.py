@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
 
 from ..container import MAGIC, as_source, read_header
 from ..inputs import is_name
-from ..installed import has_decoder
+from ..installed import has_decoder, load_decoder
 from ..limits import MAX_PIXELS
+from ..presets import FAITHFUL
 from ..reading import imread
 
 if TYPE_CHECKING:
@@ -24,22 +25,27 @@ def check_kind(kind: Kind) -> Kind:
 
 
 def array_of(
-    stream: bytes | BinaryIO, scale: int = 1, max_pixels: int = MAX_PIXELS
+    stream: bytes | BinaryIO,
+    scale: int = 1,
+    max_pixels: int = MAX_PIXELS,
+    rendering: str = FAITHFUL,
 ) -> np.ndarray[Any, Any]:
     """The picture of a stream, uint8 (H, W, C): without torch where its model's decoder is
-    installed. Raises BitstreamError."""
+    installed and has the rendering. Raises BitstreamError, ValueError."""
     source: Any = as_source(stream)  # read from where it stands, more than once
-    if has_decoder(read_header(source, max_pixels).model):
-        return imread(source, scale=scale, max_pixels=max_pixels)
+    model = read_header(source, max_pixels).model
+    if has_decoder(model) and rendering in load_decoder(model).renderings:
+        return imread(source, scale=scale, rendering=rendering, max_pixels=max_pixels)
     from ..api import decompress
 
-    return decompress(source, scale=scale, max_pixels=max_pixels).permute(1, 2, 0).numpy()
+    picture = decompress(source, rendering=rendering, scale=scale, max_pixels=max_pixels)
+    return picture.permute(1, 2, 0).numpy()
 
 
-def decode(stream: bytes, kind: Kind = "torch") -> Any:
+def decode(stream: bytes, kind: Kind = "torch", rendering: str = FAITHFUL) -> Any:
     """The picture of a stream: a uint8 tensor (C, H, W), a uint8 array (H, W, C) or an image of
-    Pillow. Raises BitstreamError."""
-    array = array_of(stream)
+    Pillow. Raises BitstreamError; ValueError for a rendering that the model does not have."""
+    array = array_of(stream, rendering=rendering)
     if check_kind(kind) == "numpy":
         return array
     if kind == "torch":

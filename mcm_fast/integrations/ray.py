@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..presets import FAITHFUL
 from .pictures import as_tensor, is_stream
 
 Batch = dict[str, Any]
@@ -47,18 +48,24 @@ class Compress:
 
 
 class Decompress:
-    """Streams of a column -> pictures, arrays uint8 (H, W, C), in column `into`; errors as in
-    `Compress`."""
+    """Streams of a column -> pictures, arrays uint8 (H, W, C), in column `into`, painted by a
+    rendering of their model; errors as in `Compress`."""
 
-    def __init__(self, column: str = "mcm", into: str = "image", device: str | None = None) -> None:
+    def __init__(
+        self,
+        column: str = "mcm",
+        into: str = "image",
+        device: str | None = None,
+        rendering: str = FAITHFUL,
+    ) -> None:
         from .. import load
 
         self.codec = load(device=device or _own_device())
-        self.column, self.into = column, into
+        self.column, self.into, self.rendering = column, into, rendering
 
     def __call__(self, batch: Batch) -> Batch:
         streams = [bytes(stream) for stream in batch[self.column]]
-        images = self.codec.decompress_many(streams, on_error="return")
+        images = self.codec.decompress_many(streams, self.rendering, on_error="return")
         done = [
             image if isinstance(image, Exception) else image.permute(1, 2, 0).cpu().numpy()
             for image in images

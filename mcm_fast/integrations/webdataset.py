@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..presets import FAITHFUL
 from .pictures import Kind, check_kind, decode, encode
 
 
-def decoder(kind: Kind = "torch") -> Callable[[str, bytes], Any]:
+def decoder(kind: Kind = "torch", rendering: str = FAITHFUL) -> Callable[[str, bytes], Any]:
     """A handler for `WebDataset.decode`: pictures for members whose extension is mcm, None for
-    others. They come as "torch" (C, H, W), "numpy" (H, W, C) or "pil"."""
-    return _Decoder(check_kind(kind))
+    others. They come as "torch" (C, H, W), "numpy" (H, W, C) or "pil", painted by a rendering of
+    their model."""
+    return _Decoder(check_kind(kind), rendering)
 
 
 def encoder(quality: float = 50.0, effort: int = 0) -> dict[str, Callable[[Any], bytes]]:
@@ -30,8 +32,9 @@ def encoder(quality: float = 50.0, effort: int = 0) -> dict[str, Callable[[Any],
 class _Decoder:
     """An object, that travels to the workers of a loader however they are started."""
 
-    def __init__(self, kind: Kind) -> None:
-        self.kind = kind
+    def __init__(self, kind: Kind, rendering: str) -> None:
+        self.kind, self.rendering = kind, rendering
 
     def __call__(self, key: str, data: bytes) -> Any:
-        return decode(data, self.kind) if key.rpartition(".")[2].lower() == "mcm" else None
+        ours = key.rpartition(".")[2].lower() == "mcm"
+        return decode(data, self.kind, self.rendering) if ours else None

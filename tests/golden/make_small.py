@@ -1,6 +1,6 @@
-"""Makes the golden streams of `small`, once for its weights:
-`PYTHONPATH=tests python tests/golden/make_small.py`. Never run it over those of a published model
-(docs/models.md): a decoder that reads or paints them otherwise is wrong.
+"""Makes the golden streams of a `small` before it is published:
+`PYTHONPATH=tests python tests/golden/make_small.py`. Today's is (docs/models.md): a decoder that
+reads or paints its streams otherwise is wrong, and this is never run over them.
 
 small/NAME.mcm are pieces of a photograph of scikit-image (its astronaut, by NASA, in the public
 domain). small/index.json has the ids of the model and of its renderings and previews, and for each
