@@ -43,6 +43,11 @@ def _state(entry: str) -> str:
     return open(f"/proc/{entry}/stat").read().rpartition(")")[2].split()[0]
 
 
+def hears_ctrl_c() -> None:
+    """What a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
 def test_an_interrupted_process(small, tmp_path, jobs, number):
@@ -54,7 +59,12 @@ def test_an_interrupted_process(small, tmp_path, jobs, number):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "mcm_fast", "compress", "in", "out", "--jobs", jobs]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hears_ctrl_c,
     )
     try:
         while not list(out.glob("*.mcm")) and process.poll() is None:
