@@ -9,7 +9,6 @@ from ..inputs import is_name
 from ..installed import has_decoder, load_decoder
 from ..limits import MAX_PIXELS
 from ..presets import FAITHFUL
-from ..reading import imread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,8 +33,10 @@ def array_of(
     installed and has the rendering. Raises BitstreamError, ValueError."""
     source: Any = as_source(stream)  # read from where it stands, more than once
     model = read_header(source, max_pixels).model
-    if has_decoder(model) and rendering in load_decoder(model).renderings:
-        return imread(source, scale=scale, rendering=rendering, max_pixels=max_pixels)
+    if has_decoder(model):
+        decoder = load_decoder(model, max_pixels=max_pixels)
+        if rendering in decoder.renderings:
+            return decoder.decompress(source, rendering, scale=scale)
     from ..api import decompress
 
     picture = decompress(source, rendering=rendering, scale=scale, max_pixels=max_pixels)
