@@ -14,8 +14,9 @@ AWAY := build/wheel-check
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
 
+# As many processes as there are cores, each with the files of tests that it was dealt.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from decoders import KINDS, decoder_of, picture, write_model
+from filelock import FileLock
 from safetensors.numpy import load_file
 
 from mcm_fast import BitstreamError, Codec, PixelDecoder, Reason, testing
@@ -83,9 +84,11 @@ def missing() -> str | None:
 
 
 def build(out: Path, *settings: str) -> None:
-    """`make lib`, into a folder."""
+    """`make lib`, into a folder, by one process at a time: the tests may run in several."""
     command = ["make", "-s", "-C", str(ROOT / "csrc"), f"OUT={out}", *settings]
-    subprocess.run(command, check=True, env={**os.environ, "MCM_FAST_WERROR": "1"})
+    out.mkdir(parents=True, exist_ok=True)
+    with FileLock(out / "lock"):
+        subprocess.run(command, check=True, env={**os.environ, "MCM_FAST_WERROR": "1"})
 
 
 def load(path: Path) -> ctypes.CDLL:

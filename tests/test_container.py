@@ -285,7 +285,7 @@ def test_a_part_is_not_written():
         pack(part)
 
 
-@pytest.mark.parametrize("data", [5, None, io.StringIO("MCM")], ids=str)
+@pytest.mark.parametrize("data", [5, None, io.StringIO("MCM")], ids=["number", "None", "text"])
 def test_only_bytes_are_unpacked(data):
     with pytest.raises(ValueError, match="a stream is"):
         unpack(data)
