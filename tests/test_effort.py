@@ -8,9 +8,10 @@ import pytest
 import torch
 from conftest import noise
 
+import mcm_fast
 from mcm_fast.cli.effort import progress_bar, read_importance
 from mcm_fast.codec import Codec
-from mcm_fast.effort import improve, improve_to
+from mcm_fast.effort import budget, improve, improve_to
 from mcm_fast.effort.budget import BUDGETS
 from mcm_fast.effort.goal import LAMBDA, goal_of
 from mcm_fast.effort.surrogate import FixedAffine, Surrogate
@@ -71,6 +72,16 @@ def test_better_with_effort(codec):
     plain = codec.analysis(image, 60)
     costs = [cost(codec, image, improve(codec, image, plain, effort=e)) for e in (1, 4)]
     assert costs[0] < cost(codec, image, plain) and costs[-1] < costs[0]
+
+
+def test_bolder_where_the_loss_is_large(monkeypatch):
+    """Text at the highest quality: its latents are many steps from where they should be."""
+    codec, image = mcm_fast.load("small"), text(64, 96)
+    plain = codec.analysis(image, 100)
+    bold = cost(codec, image, improve(codec, image, plain, effort=3))
+    monkeypatch.setattr(budget, "_BOLDEST", 1.0)
+    shy = cost(codec, image, improve(codec, image, plain, effort=3))
+    assert bold < 0.9 * shy, (bold, shy)
 
 
 def test_efforts_take_more_steps():

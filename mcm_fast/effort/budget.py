@@ -20,8 +20,9 @@ class Budget:
     last_temperature: float = 0.15
 
     def bolder(self, loss: float) -> Budget:
-        """For an image whose loss, lambda D, is so many times its bits: a photograph's is once or
-        twice. Where it is more, as for text, the latents are far from what they should be."""
+        """For an image whose loss, lambda D, is so many bits a pixel: more than a photograph's
+        below quality 80. Where it is, as for text, latents are many steps from where they should
+        be."""
         boldness = min(max(loss / _USUAL_LOSS, 1.0), _BOLDEST)
         return dataclasses.replace(self, first_rate=self.first_rate * boldness)
 
@@ -32,7 +33,7 @@ class Budget:
         return _between(self.first_temperature, self.last_temperature, step, self.steps)
 
 
-_USUAL_LOSS, _BOLDEST = 2.0, 4.0
+_USUAL_LOSS, _BOLDEST = 1.5, 8.0  # bits a pixel; docs/effort.md
 
 
 def _between(first: float, last: float, step: int, steps: int) -> float:

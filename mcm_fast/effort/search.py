@@ -115,7 +115,7 @@ class _Search:
             start_y = torch.where(free[0], start_y, before.y[None].to(y))
             start_z = torch.where(free[1], start_z, before.z[None].to(z))
         rate, loss = self._parts(goal, before)
-        start, budget = (start_y, start_z, free), self.budget.bolder(loss / rate)
+        start, budget = (start_y, start_z, free), self.budget.bolder(loss)
         found = anneal(self.surrogate, goal, *start, budget, generator, self._step)
         after_y, after_z = (t[0].clamp(-(2**15), 2**15 - 1).to(torch.int16) for t in found)
         after = dataclasses.replace(before, y=after_y, z=after_z)
