@@ -14,9 +14,9 @@ AWAY := build/wheel-check
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
 
-# As many processes as there are cores, each with the files of tests that it was dealt.
+# A process a core, but no more than four, each with the files of tests that it was dealt.
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow
