@@ -3,10 +3,12 @@
 Each image at each effort and quality, true bytes and true pixels, a row a stream; effort 0 at many
 more qualities, for the curve it is compared with. Rows that are there already are not made again,
 so a run that was stopped goes on. Time is processor time of one thread. Prints a Markdown
-table: the BD-rate of the mean curves, and the time in units of the same image's at effort 0.
+table of these images, or of all with rows where none is named: the BD-rate of the mean curves, and
+the time in units of the same image's at effort 0.
 """
 
 import argparse
+import collections
 import csv
 import statistics
 import time
@@ -99,10 +101,21 @@ def gains(rows: list[Row]) -> list[Gain]:
     return found
 
 
-def plot(rows: list[Row], found: list[Gain], path: Path) -> None:
-    """Gain over time, and the curves."""
+def with_all(rows: list[Row]) -> list[Row]:
+    """Of the images that have rows of every effort: curves of other images do not compare."""
+    efforts = collections.defaultdict[str, set[int]](set)
+    for row in rows:
+        efforts[row.image].add(row.effort)
+    every = set().union(*efforts.values())
+    return [row for row in rows if efforts[row.image] == every]
+
+
+def plot(rows: list[Row], path: Path) -> None:
+    """Gain over time, and the curves, of the images that have all efforts."""
     from matplotlib.figure import Figure
 
+    rows = with_all(rows)
+    found = gains(rows)
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot([1, *(g.times for g in found)], [0, *(-g.percent for g in found)], "o-")
@@ -146,6 +159,8 @@ def main() -> None:
                 if (path.stem, effort, quality) not in there:
                     rows.append(measured(codec, path, effort, quality))
                     writer.writerow(rows[-1])
+    names = {path.stem for path in given.images} or {row.image for row in rows}
+    rows = [row for row in rows if row.image in names]
     found = gains(rows)
     print("| effort | images | BD-rate | range, dB | time |\n|---|---:|---:|---:|---:|")
     for g in found:
@@ -153,7 +168,7 @@ def main() -> None:
         span = f"{g.low:.2f} to {g.high:.2f}"
         print(f"| {g.effort} | {g.images} | {g.percent:+.2f} % | {span} | {time_cell} |")
     if given.plot is not None:
-        plot(rows, found, given.plot)
+        plot(rows, given.plot)
 
 
 if __name__ == "__main__":
