@@ -85,6 +85,17 @@ def test_edits_with_checksums_that_hold(pairs):
     assert len(counts) >= 6, counts  # nearly every reason, and pictures
 
 
+@pytest.mark.parametrize("size", [(1, 260, 70), (3, 90, 270)], ids=["gray", "portrait"])
+def test_an_image_without_tiles_is_read_to_its_end(native, arrays, c_codec, size):
+    """Though the first rows of latents are all that a preview of the first pixel is drawn from."""
+    stream = c_codec.compress(torch.zeros(size, dtype=torch.uint8), 61)
+    data = damaged(stream, latents=1000)["words-one-more"]
+    for box in (None, (0, 0, 1, 1)):
+        for decoder in (arrays, native):
+            found = outcome(decoder.decompress, data, box=box, scale=8)
+            assert found == mcm_fast.Reason.DAMAGED
+
+
 @pytest.mark.slow
 def test_many_edits(pairs):
     same_outcomes(pairs, 20000, 1)

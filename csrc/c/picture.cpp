@@ -43,10 +43,9 @@ Tile seen_by_contexts(const Tile& window, const Header& header) {
   return window.grown(kContextReach, width, height).in_whole_blocks(kBlock, width, height);
 }
 
-// The y that a window's pixels depend on.
+// The y that a window's pixels depend on, of an image in tiles.
 Tile y_seen(const Header& header, const Drawer& drawer, const Tile& window) {
-  const bool alone = !header.tiled || drawer.sight.y_alone;
-  return alone ? window : seen_by_contexts(window, header);
+  return drawer.sight.y_alone ? window : seen_by_contexts(window, header);
 }
 
 // Gray of colour (FORMAT.md, section 1).
@@ -167,7 +166,9 @@ Decoded Picture::decode_tile(int64_t tile, int64_t threads) const {
   if (!header().tiled && !drawer_.sight.y_alone) {
     return decode(model_, stream, height, width, quality, threads);
   }
-  const int64_t rows = place.meets(seen) ? std::min(height, seen.bottom - place.top) : 0;
+  // An image without tiles is read to its end, so that damage is found whatever is asked for.
+  int64_t rows = height;
+  if (header().tiled) rows = place.meets(seen) ? std::min(height, seen.bottom - place.top) : 0;
   return decode_rows(model_, stream, height, width, rows, quality, threads);
 }
 
