@@ -85,7 +85,7 @@ def test_edits_with_checksums_that_hold(pairs):
     assert len(counts) >= 6, counts  # nearly every reason, and pictures
 
 
-@pytest.mark.parametrize("size", [(1, 260, 70), (3, 90, 270)], ids=["gray", "portrait"])
+@pytest.mark.parametrize("size", [(1, 260, 70), (3, 90, 270)], ids=["tall", "wide"])
 def test_an_image_without_tiles_is_read_to_its_end(native, arrays, c_codec, size):
     """Though the first rows of latents are all that a preview of the first pixel is drawn from."""
     stream = c_codec.compress(torch.zeros(size, dtype=torch.uint8), 61)
